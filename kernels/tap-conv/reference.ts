@@ -1,0 +1,37 @@
+// tap-conv as written in spec.ts, cell by cell with coordinates, sums in double precision.
+
+import { tapIndices } from '../../src/tensor/taps.ts';
+import { coordinatesOf, indexOf, type Reference } from '../reference.ts';
+import type { TapConv } from './spec.ts';
+
+export const tapConv: Reference<TapConv> = (kernel, inputs, output, result) => {
+  const [x, w, b] = inputs;
+  const outChannels = output.at(-1)!;
+  const inChannels = x.shape.at(-1)!;
+  const [inGroup, outGroup] = [inChannels / kernel.groups, outChannels / kernel.groups];
+  const taps = tapIndices(kernel.kernelShape);
+  const [depth, width] = w.shape.slice(-2);
+
+  for (let i = 0; i < result.length; i++) {
+    const at = coordinatesOf(i, output);
+    const k = at.pop()!;
+    const [n, ...p] = at;
+    const group = Math.floor(k / outGroup);
+    let sum = kernel.bias ? b.data[k] : 0;
+    taps.forEach((tap, t) => {
+      const q = p.map((v, a) => kernel.strides[a] * v + kernel.dilations[a] * tap[a] - kernel.padLow[a]);
+      if (q.some((v, a) => v % kernel.inputDilations[a] !== 0)) return;
+      const source = q.map((v, a) => v / kernel.inputDilations[a]);
+      if (source.some((v, a) => v < 0 || v >= x.shape[a + 1])) return;
+      const stored = kernel.flip ? taps.length - 1 - t : t;
+      const cell = indexOf([n, ...source], x.shape.slice(0, -1)) * inChannels + group * inGroup;
+      for (let c = 0; c < inGroup; c++) {
+        const weight = kernel.transpose
+          ? w.data[(stored * depth + (k % outGroup)) * width + group * inGroup + c]
+          : w.data[(stored * depth + c) * width + k];
+        sum += weight * x.data[cell + c];
+      }
+    });
+    result[i] = kernel.activation === 'relu' ? Math.max(0, sum) : sum;
+  }
+};
