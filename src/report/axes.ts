@@ -1,0 +1,104 @@
+// Scales of a drawing: from a range of values to round tick values, their labels and positions in [0, 1]. Linear and
+// logarithmic. Ranges of a single value, and ranges too small or too large to subtract, are widened or limited.
+
+import { formatNumber, powerOfTen } from './text.ts';
+
+export interface Scale {
+  low: number;
+  high: number;
+  ticks: number[];
+  /** Labels of the ticks, '' for a tick that is drawn without one. */
+  labels: string[];
+  /** Where a value lies: 0 at `low`, 1 at `high`; not limited to them. */
+  position(value: number): number;
+}
+
+const largest = 1e300;
+
+/** The step of 1, 2 or 5 times a power of ten that cuts `span` into about `pieces`. */
+function roundStep(span: number, pieces: number, whole: boolean): number {
+  const rough = span / pieces;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const mantissa = rough / power;
+  const step = (mantissa < 1.5 ? 1 : mantissa < 3.5 ? 2 : mantissa < 7.5 ? 5 : 10) * power;
+  return whole ? Math.max(1, step) : step;
+}
+
+function linearTicks(low: number, high: number, step: number): number[] {
+  const ticks: number[] = [];
+  const first = Math.ceil(low / step - 1e-6);
+  for (let i = first; i * step <= high + step * 1e-6 && ticks.length < 100; i++)
+    ticks.push(i === 0 ? 0 : i * step);
+  return ticks;
+}
+
+/** Labels with the same number of decimals for all ticks, as many as the step needs. */
+function linearLabels(ticks: number[], step: number): string[] {
+  const largestTick = Math.max(...ticks.map(Math.abs), step);
+  if (largestTick >= 1e6 || step < 1e-4) {
+    const digits = Math.min(15, Math.max(1, Math.ceil(Math.log10(largestTick / step) + 1e-9) + 1));
+    return ticks.map(tick => formatNumber(tick, digits));
+  }
+  const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  return ticks.map(tick => (tick < 0 ? '−' : '') + Math.abs(tick).toFixed(decimals));
+}
+
+/**
+ * A linear scale over `[low, high]`. With `round` the range grows to the next ticks (a value axis); without it stays
+ * as it is (a time axis). `pieces` is about how many intervals the ticks make; with `whole` they are whole numbers.
+ */
+export function linearScale(low: number, high: number, pieces = 5, round = true, whole = false): Scale {
+  low = Math.max(-largest, Math.min(largest, low));
+  high = Math.max(-largest, Math.min(largest, high));
+  if (!(high - low > 1e-9 * Math.max(Math.abs(low), Math.abs(high)))) {
+    const room = Math.abs(low) * 0.1 || 1;
+    [low, high] = [low - room, high + room];
+  }
+  if (round) {
+    const step = roundStep(high - low, pieces, whole);
+    low = Math.floor(low / step + 1e-6) * step;
+    high = Math.ceil(high / step - 1e-6) * step;
+  }
+  const step = roundStep(high - low, pieces, whole);
+  const ticks = linearTicks(low, high, step);
+  const span = high - low;
+  const labels = linearLabels(ticks, step);
+  return { low, high, ticks, labels, position: value => (value - low) / span };
+}
+
+/** A logarithmic scale; `0 < low <= high`. The range grows to round values: decades, or 1-2-5 within a few of them. */
+export function logScale(low: number, high: number, pieces = 5): Scale {
+  low = Math.max(1 / largest, Math.min(largest, low));
+  high = Math.max(low, Math.min(largest, high));
+  if (high / low < 3) {
+    // Too narrow for decades: the ticks of a linear scale, in logarithmic places.
+    const linear = linearScale(low, high, pieces);
+    const [start, span] = [Math.log10(linear.low), Math.log10(linear.high / linear.low)];
+    return { ...linear, position: value => (Math.log10(value) - start) / span };
+  }
+  const floor = Math.floor(Math.log10(low) + 1e-9);
+  const ceil = Math.ceil(Math.log10(high) - 1e-9);
+  const every = Math.max(1, Math.ceil((ceil - floor) / 8));
+  const steps = ceil - floor <= 3 ? [1, 2, 5] : [1];
+  const candidates: number[] = [];
+  for (let exponent = floor; exponent <= ceil; exponent++) {
+    if (every > 2 && exponent < ceil && (exponent - floor) % every !== 0) continue;
+    for (const step of steps) candidates.push(Number(`${step}e${exponent}`));
+  }
+  const below = Math.max(...candidates.filter(tick => tick <= low * (1 + 1e-9)));
+  const above = Math.min(...candidates.filter(tick => tick >= high * (1 - 1e-9)));
+  const ticks = candidates.filter(tick => tick >= below && tick <= above);
+  const plain = below >= 1e-3 && above < 1e5;
+  const labels = ticks.map(tick => {
+    const exponent = Math.floor(Math.log10(tick) + 1e-9);
+    if ((exponent - floor) % every !== 0) return '';
+    return plain ? formatNumber(tick) : logLabel(tick, exponent);
+  });
+  const [start, span] = [Math.log10(below), Math.log10(above) - Math.log10(below)];
+  return { low: below, high: above, ticks, labels, position: value => (Math.log10(value) - start) / span };
+}
+
+function logLabel(tick: number, exponent: number): string {
+  const mantissa = Math.round(tick / 10 ** exponent);
+  return (mantissa === 1 ? '' : mantissa + '×') + powerOfTen(exponent);
+}
