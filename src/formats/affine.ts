@@ -94,7 +94,7 @@ export function quaternionOf(
   steps: Frame['steps'],
 ): { b: number; c: number; d: number; handed: number } | undefined {
   const [i, j, k] = steps.map(step => scaled(step, 1 / lengthOf(step))) as Frame['steps'];
-  if (Math.max(Math.abs(dot(i, j)), Math.abs(dot(j, k)), Math.abs(dot(i, k))) > 1e-5) return undefined;
+  if (Math.max(Math.abs(dot(i, j)), Math.abs(dot(j, k)), Math.abs(dot(i, k))) > 1e-4) return undefined;
   const handed = dot(cross(i, j), k) < 0 ? -1 : 1;
   const w = scaled(k, handed);
   // Rows and columns as in nifti1.h: m[row][column], columns i, j, w.

@@ -7,10 +7,15 @@ declare module 'daikon' {
     sublist: boolean;
     /** Numbers, texts, raw bytes or, in a sublist, elements. */
     value: unknown;
+    /** Where the value lies in the file, as its length announces. */
+    offsetValue: number;
+    offsetEnd: number;
   }
 
   export interface Image {
     littleEndian: boolean;
+    /** What a deflated file inflated to. */
+    inflated?: ArrayBuffer;
     /** Elements of the top level by id. */
     tags: Record<string, Tag | undefined>;
     /** An element of the top level, else the first of that id in any sequence. */
@@ -19,9 +24,10 @@ declare module 'daikon' {
     /** Pixel data, decompressed and with a palette applied. */
     getPixelDataBytes(): ArrayBuffer;
     isCompressed(): boolean;
-    isCompressedJPEG2000(): boolean;
+    isCompressedRLE(): boolean;
     isPalette(): boolean;
     getJpegs(): ArrayBuffer[];
+    getRLE(): ArrayBuffer[];
   }
 
   interface Daikon {

@@ -1,12 +1,10 @@
-// One DICOM file: its elements, parsed and decompressed by daikon, as planes that each know where they lie. Stored
-// numbers are unpacked here (bits stored, sign, rescale per plane), without daikon's inversion of MONOCHROME1, which
-// is for display and would falsify quantities. Source: DICOM PS3.3, sections C.7.6 and C.11.
+// One DICOM file: its elements, parsed by daikon from the start of the file, as planes that each know where they lie.
+// Pixels are left to dicom-pixels.ts. Source: DICOM PS3.3, sections C.7.6 and C.11.
 
 import type { Image, Tag } from 'daikon';
 import type { Vector } from './affine.ts';
-import { expectBytes, expectSizes, readWhole } from './bytes.ts';
+import { expectBytes, expectInflatable, expectSizes, readRange, readWhole, sizeOf } from './bytes.ts';
 import { decoding, formatError } from './format.ts';
-import { decodeSamples, type StoredType } from './samples.ts';
 
 /** One image of a file. */
 export interface Plane {
@@ -70,15 +68,35 @@ const textOf = (tag: Tag | undefined): string =>
 
 const vectorAt = (numbers: number[], at: number): Vector => [numbers[at], numbers[at + 1], numbers[at + 2]];
 
-/** Reads the elements of a file; undefined where it holds no picture (a directory, a report). */
-export async function readDicomFile(path: string): Promise<DicomFile | undefined> {
+/** Parses a whole DICOM file, or its first bytes. */
+export async function parseImage(path: string, bytes: Uint8Array<ArrayBuffer>): Promise<Image> {
   const { default: daikon } = await import('daikon');
-  const bytes = await readWhole(path);
-  const image = await decoding(path, 'dicom', () => {
+  return decoding(path, 'dicom', () => {
     const parsed = daikon.Series.parseImage(new DataView(bytes.buffer));
     if (!parsed) throw daikon.Series.parserError;
     return parsed;
   });
+}
+
+/** Elements of a file, from as little of it as holds them. */
+async function parseElements(path: string, size: number): Promise<Image> {
+  if (size > enough) {
+    const partial = await parseImage(path, new Uint8Array(await readRange(path, 0, enough))).catch(
+      () => undefined,
+    );
+    if (partial?.getPixelData()) return partial;
+  }
+  return parseImage(path, await readWhole(path));
+}
+
+/** Bytes within which nearly every file has all its elements but the pixels. */
+const enough = 1 << 16;
+
+/** Reads the elements of a file; undefined where it holds no picture (a directory, a report). */
+export async function readDicomFile(path: string): Promise<DicomFile | undefined> {
+  const { default: daikon } = await import('daikon');
+  const size = await sizeOf(path);
+  const image = await parseElements(path, size);
   const top = (group: number, element: number) => image.tags[daikon.Tag.createId(group, element)];
   const number = (group: number, element: number): number | undefined =>
     numbersOf(image.getTag(group, element))[0];
@@ -118,7 +136,7 @@ export async function readDicomFile(path: string): Promise<DicomFile | undefined
   file.valueUnit = file.modality === 'CT' ? 'HU' : file.modality === 'PT' ? text(0x0054, 0x1001) : '';
   expectSizes(path, [columns, rows, frames, file.channels], 'columns × rows × frames × channels');
   refuseUnreadable(file, text(0x0028, 0x0004));
-  expectPixels(file, frames);
+  expectPixels(file, frames, size);
 
   const perFrame = top(0x5200, 0x9230);
   const items = perFrame?.sublist ? (perFrame.value as Tag[]).filter(item => item.sublist) : [];
@@ -166,69 +184,16 @@ function refuseUnreadable(
 }
 
 /** Refuses pixel data that is cut short, or compressed data that cannot hold what the header announces. */
-function expectPixels(file: DicomFile, frames: number): void {
+function expectPixels(file: DicomFile, frames: number, size: number): void {
   const { path, image, rows, columns, channels, bitsAllocated } = file;
-  const value = image.getPixelData()?.value as DataView | undefined;
-  const have = value?.byteLength ?? 0;
-  const need = rows * columns * frames * channels * (bitsAllocated / 8);
+  const pixels = image.getPixelData() as Tag;
+  const packed = image.isCompressed();
+  const have = Math.max(0, (packed ? size : Math.min(size, pixels.offsetEnd)) - pixels.offsetValue);
+  // A palette picture stores one number where three come out.
+  const stored = image.isPalette() ? 1 : channels * (bitsAllocated / 8);
+  const need = rows * columns * frames * stored;
   const what = `${columns}×${rows} pixels in ${frames} frames`;
-  if (image.isPalette())
-    expectBytes(path, rows * columns * frames, have * (image.isCompressed() ? 1032 : 1), what);
-  else expectBytes(path, need, image.isCompressed() ? have * 1032 : have, what);
-  if (!image.isCompressedJPEG2000()) return;
-  // The decoder gives the first tile only.
-  for (const stream of image.getJpegs()) {
-    const view = new DataView(stream);
-    if (
-      stream.byteLength > 40 &&
-      (view.getUint32(24) < view.getUint32(8) || view.getUint32(28) < view.getUint32(12))
-    )
-      throw formatError(
-        path,
-        'its JPEG 2000 picture is cut into tiles, which is not read',
-        'convert it with gdcmconv --raw',
-      );
-  }
-}
-
-/** Writes the samples of every plane of a file, rescaled, into `out`; `at` gives where each plane begins. */
-export async function unpackPlanes(
-  file: DicomFile,
-  out: Float32Array,
-  at: (plane: Plane) => number,
-): Promise<void> {
-  const { path, image, rows, columns, channels, bitsAllocated, bitsStored, signed, planes } = file;
-  const buffer = await decoding(path, 'dicom', () => image.getPixelDataBytes());
-  if (!buffer)
-    throw formatError(path, 'its pixel data could not be decompressed', 'convert it with gdcmconv --raw');
-  const cells = rows * columns;
-  const size = cells * channels;
-  const bytes = new Uint8Array(buffer);
-  expectBytes(
-    path,
-    size * planes.length * (bitsAllocated / 8),
-    bytes.length,
-    `${columns}×${rows} pixels in ${planes.length} frames`,
-  );
-  const whole = bitsAllocated === 32 || bitsStored === bitsAllocated;
-  const type = `${signed && whole ? '' : 'u'}int${bitsAllocated}` as StoredType;
-  const separate =
-    channels === 3 && !image.isCompressed() && numbersOf(image.getTag(0x0028, 0x0006))[0] === 1;
-  const [modulus, half] = [2 ** bitsStored, signed ? 2 ** (bitsStored - 1) : Number.POSITIVE_INFINITY];
-  for (const plane of planes) {
-    const { frame, slope, intercept } = plane;
-    const part = bytes.subarray((frame * size * bitsAllocated) / 8);
-    const numbers = decodeSamples(part, type, size, { littleEndian: image.littleEndian });
-    const start = at(plane);
-    for (let i = 0; i < size; i++) {
-      let value = numbers[i];
-      // Bits above those stored may hold overlays; a sign is in the highest bit stored.
-      if (!whole) {
-        value %= modulus;
-        if (value >= half) value -= modulus;
-      }
-      const to = separate ? (i % cells) * channels + Math.floor(i / cells) : i;
-      out[start + to] = value * slope + intercept;
-    }
-  }
+  if (packed) expectInflatable(path, need, have, what);
+  // A deflated file states offsets within what it inflates to.
+  else if (!image.inflated) expectBytes(path, need, have, what);
 }

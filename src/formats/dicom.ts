@@ -19,7 +19,8 @@ import {
   volumeAxes,
 } from './affine.ts';
 import { readHead } from './bytes.ts';
-import { type DicomFile, isDicom, type Plane, readDicomFile, unpackPlanes } from './dicom-file.ts';
+import { type DicomFile, isDicom, type Plane, readDicomFile } from './dicom-file.ts';
+import { unpackPlanes } from './dicom-pixels.ts';
 import type { Field } from './field.ts';
 import { type FieldHeader, type Format, formatError, type ReadOptions } from './format.ts';
 import { type StoredType, scaledSampleType } from './samples.ts';
@@ -48,10 +49,14 @@ async function readSeries(path: string, { series, note }: ReadOptions): Promise<
     );
   const files: DicomFile[] = [];
   const others: string[] = [];
-  for (const each of paths) {
-    const file = await readDicomFile(each);
-    if (file) files.push(file);
-    else others.push(basename(each));
+  // A few at a time, in order: waiting for the disk is most of it.
+  for (let at = 0; at < paths.length; at += 16) {
+    const some = paths.slice(at, at + 16);
+    const read = await Promise.all(some.map(readDicomFile));
+    for (const [i, file] of read.entries()) {
+      if (file) files.push(file);
+      else others.push(basename(some[i]));
+    }
   }
   if (files.length === 0)
     throw formatError(path, 'holds no picture', 'name a DICOM file with pixel data', { files: others });
@@ -182,10 +187,13 @@ async function assemble(path: string, options: ReadOptions): Promise<Stack> {
     }));
     const stack = sortStack(path, placed, ' mm along the stack');
     const [origin, last] = [stack[0], stack[stack.length - 1]].map(({ plane }) => plane.position as Vector);
-    const step =
-      stack.length > 1
-        ? scaled(minus(last, origin), 1 / (stack.length - 1))
-        : scaled(normal, (first.step ?? 1) / lengthOf(normal));
+    const across = scaled(normal, 1 / lengthOf(normal));
+    const drawn = minus(last, origin);
+    const height = stack.length > 1 ? dot(drawn, across) / (stack.length - 1) : (first.step ?? 1);
+    // Slices that drift sideways by less than half a pixel in all stand upright but for rounding; others are sheared
+    // (a tilted gantry), and their step says so.
+    const upright = stack.length === 1 || lengthOf(cross(drawn, across)) < 0.5 * Math.min(...spacing);
+    const step = upright ? scaled(across, height) : scaled(drawn, 1 / (stack.length - 1));
     const frame = swapLps({ origin, steps: [scaled(along, spacing[1]), scaled(down, spacing[0]), step] });
     if (isUsable(frame)) {
       header.axes = volumeAxes(frame.steps.map(lengthOf));

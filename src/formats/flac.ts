@@ -12,6 +12,7 @@ interface StreamInfo {
   channels: number;
   /** 0 where the encoder did not know. */
   samples: number;
+  bits: number;
   sampleType: SampleType;
 }
 
@@ -24,6 +25,7 @@ function parseStreamInfo(path: string, head: Uint8Array): StreamInfo {
   return {
     sampleRate: packed >>> 12,
     channels: ((packed >> 9) & 7) + 1,
+    bits,
     samples: (packed & 15) * 2 ** 32 + view.getUint32(22),
     sampleType: bits <= 8 ? 'int8' : bits <= 16 ? 'int16' : bits <= 24 ? 'int24' : 'int32',
   };
@@ -54,6 +56,10 @@ export const flac: Format = {
         'copy or export it again',
         { need: info.samples, have: field.shape[0] },
       );
+    // The decoder divides by 2^(bits-1) - 1: go back to the integers, which are exact, and divide as wav does.
+    const whole = 2 ** (info.bits - 1);
+    const { data } = field;
+    for (let i = 0; i < data.length; i++) data[i] = Math.round(data[i] * (whole - 1)) / whole;
     return field;
   },
 };

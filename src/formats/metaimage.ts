@@ -139,7 +139,7 @@ function parse(path: string, bytes: Uint8Array, { note }: ReadOptions): Parsed {
       leading,
     ),
     source: path,
-    valueUnit: '',
+    valueUnit: fields.get('ValueUnit') ?? '',
     sampleType: sampleTypeOf(stored),
   };
   if (frame) header.affine = affineOf(frame);
@@ -200,6 +200,8 @@ async function encode(field: Field, target: string, options: WriteOptions): Prom
   }
   const typeName = Object.entries(typeNames).find(([, type]) => type === sampleType)?.[0];
   lines.push(`ElementSpacing = ${spacing.join(' ')}`, `DimSize = ${sizes.join(' ')}`);
+  // A field of our own, which other readers keep as free metadata.
+  if (field.valueUnit) lines.push(`ValueUnit = ${field.valueUnit.replace(/\s+/g, ' ')}`);
   if (channels > 1) lines.push(`ElementNumberOfChannels = ${channels}`);
   lines.push(`ElementType = ${typeName}`, `ElementDataFile = ${detached ? dataFile : 'LOCAL'}`);
   const head = Buffer.from(`${lines.join('\n')}\n`, 'latin1');

@@ -1,7 +1,7 @@
 // PGM and PPM in, plain and raw, 8 and 16 bit: the one family of pictures that sharp's packaged libvips leaves out.
 // Source: the Netpbm project's descriptions of the formats.
 
-import { expectBytes, expectSizes, latin, readHead, readWhole } from './bytes.ts';
+import { expectBytes, expectSizes, latin, readHead, readWhole, sizeOf } from './bytes.ts';
 import type { FieldHeader, Format } from './format.ts';
 import { formatError } from './format.ts';
 import { pixelAxes } from './picture.ts';
@@ -40,6 +40,14 @@ function parseHeader(path: string, head: Uint8Array): Header {
   return { field, raw: text[1] > '3', largest, start: found[0].length };
 }
 
+const whatOf = ({ field: { shape } }: Header): string => `${shape[1]}×${shape[0]} pixels`;
+
+/** Least number of bytes after the header; a plain sample takes at least a digit and a space. */
+function needOf({ field, raw }: Header): number {
+  const count = field.shape.reduce((a, b) => a * b, 1);
+  return raw ? count * bytesOf[field.sampleType] : 2 * count - 1;
+}
+
 export const netpbm: Format = {
   name: 'netpbm',
   kinds: ['image'],
@@ -47,21 +55,23 @@ export const netpbm: Format = {
   summary: 'images (PGM, PPM), 8 and 16 bit, in only',
   detect: head => /^P[2356][\s#]/.test(latin(head, 0, 3)),
 
-  peek: async path => parseHeader(path, await readHead(path)).field,
+  async peek(path) {
+    const header = parseHeader(path, await readHead(path));
+    expectBytes(path, needOf(header), (await sizeOf(path)) - header.start, whatOf(header));
+    return header.field;
+  },
 
   async read(path) {
     const bytes = await readWhole(path);
-    const { field, raw, largest, start } = parseHeader(path, bytes.subarray(0, 4096));
+    const header = parseHeader(path, bytes.subarray(0, 4096));
+    const { field, raw, largest, start } = header;
     const count = field.shape.reduce((a, b) => a * b, 1);
-    const what = `${field.shape[1]}×${field.shape[0]} pixels`;
     const body = bytes.subarray(start);
+    expectBytes(path, needOf(header), body.length, whatOf(header));
     if (raw) {
-      expectBytes(path, count * bytesOf[field.sampleType], body.length, what);
       const data = decodeSamples(body, field.sampleType, count, { littleEndian: false, scale: 1 / largest });
       return { ...field, data };
     }
-    // A plain sample takes at least a digit and a space.
-    expectBytes(path, 2 * count - 1, body.length, what);
     const words = latin(body).match(/\d+/g) ?? [];
     if (words.length < count)
       throw formatError(

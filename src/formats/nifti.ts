@@ -22,12 +22,14 @@ import {
 } from './affine.ts';
 import {
   expectBytes,
+  expectInflatable,
   expectSizes,
   gunzipTo,
   inflateHead,
   isGzip,
   readHead,
   readWhole,
+  sizeOf,
   startsWith,
   viewOf,
 } from './bytes.ts';
@@ -158,7 +160,7 @@ async function parse(path: string, head: Uint8Array, { note }: ReadOptions): Pro
     shape,
     axes: volumeAxes(usable ? frame.steps.map(lengthOf) : spacing, 'mm', leading),
     source: path,
-    valueUnit: '',
+    valueUnit: /^ndconv; values in (.+)$/.exec(nifti.description.replace(/\0.*$/, ''))?.[1] ?? '',
     sampleType: scaledSampleType(stored.type, slope, intercept, new Float32Array(0)),
   };
   if (usable) header.affine = affineOf(frame);
@@ -217,16 +219,36 @@ function frameFromHeader(
 /** The start of the file as it is when unpacked. */
 const plainHead = (head: Uint8Array): Uint8Array => (isGzip(head) ? inflateHead(head) : head);
 
+/** Bytes the file must have when unpacked, and what they are. */
+function bodyOf({ header, stored, planes, interleaved, cells, start }: Parsed): {
+  need: number;
+  what: string;
+} {
+  const sizes = [...header.shape].reverse().slice(1).join('×');
+  return {
+    need: start + cells * planes * interleaved * bytesOf[stored],
+    what: `${sizes} voxels of type ${stored}`,
+  };
+}
+
+async function peek(path: string, options: ReadOptions): Promise<FieldHeader> {
+  const head = await readHead(path, 1 << 16);
+  const parsed = await parse(path, plainHead(head), options);
+  const { need, what } = bodyOf(parsed);
+  const size = await sizeOf(path);
+  if (isGzip(head)) expectInflatable(path, need, size, what);
+  else expectBytes(path, need - parsed.start, size - parsed.start, what);
+  return parsed.header;
+}
+
 async function read(path: string, options: ReadOptions): Promise<Field> {
   const bytes = await readWhole(path);
   const parsed = await parse(path, plainHead(bytes.subarray(0, 1 << 16)), options);
-  const { header, stored, planes, interleaved, cells, start } = parsed;
-  const count = cells * planes * interleaved;
-  const need = start + count * bytesOf[stored];
-  const what = `${[...header.shape].reverse().slice(1).join('×')} voxels of type ${stored}`;
+  const { header, stored, planes, interleaved, cells, start, littleEndian, slope, intercept } = parsed;
+  const { need, what } = bodyOf(parsed);
   const all = isGzip(bytes) ? await gunzipTo(path, bytes, need, what) : bytes;
   expectBytes(path, need - start, all.length - start, what);
-  const { littleEndian, slope, intercept } = parsed;
+  const count = cells * planes * interleaved;
   const values = decodeSamples(all.subarray(start), stored, count, {
     littleEndian,
     scale: slope,
@@ -277,7 +299,8 @@ async function encode(field: Field, target: string, options: WriteOptions): Prom
   nifti.numBitsPerVoxel = 8 * bytesOf[sampleType];
   nifti.scl_slope = 1;
   nifti.scl_inter = 0;
-  nifti.description = 'ndconv';
+  // NIfTI has no field for the unit of values; the description is free text of at most 79 characters.
+  nifti.description = field.valueUnit ? `ndconv; values in ${field.valueUnit}`.slice(0, 79) : 'ndconv';
   // 1007: the fifth dimension is a vector.
   nifti.intent_code = channels > 1 ? 1007 : 0;
   nifti.xyzt_units =
@@ -318,8 +341,7 @@ export const nifti: Format = {
   summary: 'volumes (NIfTI-1 and -2), all real numeric types and RGB in, orientation and units kept',
   writeOptions: ['sampleType'],
   detect: head => headerSize(plainHead(head)) > 0,
-  peek: async (path, options) =>
-    (await parse(path, plainHead(await readHead(path, 1 << 16)), options)).header,
+  peek,
   read,
   encode,
 };
