@@ -41,7 +41,8 @@ for (const area of all(document, '[data-plot]')) {
     guide.setAttribute('x2', at);
     guide.classList.add('shown');
     readout.hidden = false;
-    readout.textContent = show(xOf(at)) + ': ' + curves.map(curve => curve.label + ' ' + show(yOf(nearest(curve.points, at)[1]))).join(', ');
+    const here = curves.map(curve => [curve.label, nearest(curve.points, at)]).filter(([, point]) => Math.abs(point[0] - at) <= 1);
+    readout.textContent = show(xOf(at)) + ': ' + here.map(([label, point]) => label + ' ' + show(yOf(point[1]))).join(', ');
   };
   const leave = () => { guide.classList.remove('shown'); readout.textContent = ''; };
   svg.addEventListener('pointermove', event => {
