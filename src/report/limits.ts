@@ -20,7 +20,7 @@ export const limits = {
   /** Channels of an array or a volume drawn beside each other. */
   channels: 4,
   /** Voxels of the copy of a volume that can be paged through. */
-  viewerVoxels: 1_500_000,
+  viewerVoxels: 2_100_000,
   /** Rows of a table. */
   tableRows: 1000,
 };

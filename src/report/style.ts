@@ -66,7 +66,7 @@ figcaption{font-weight:600;margin-bottom:.5rem;overflow-wrap:anywhere}
 .cursor{stroke:#fff;stroke-width:1.5;visibility:hidden;mix-blend-mode:difference}
 .cursor.shown{visibility:visible}
 svg[data-time]{cursor:pointer}
-.curves .drawing{min-width:34rem}
+.curves .drawing{min-width:40rem}
 .curves details{font-size:.92rem;margin-top:.5rem}
 summary{cursor:pointer;color:var(--soft);font-size:.85rem}
 .legend{display:flex;flex-wrap:wrap;gap:.15rem 1.25rem;list-style:none;margin:0 0 .5rem;padding:0;font-size:.9rem}

@@ -127,7 +127,7 @@ export async function renderVolume(
       `The planes follow the scan, up to ${formatNumber(grid.tilt, 2)}° off the body's axes; letters name the nearest direction.`,
     );
   if (mosaic.factors.some(factor => factor > 1))
-    notes.push(`Paging shows a copy reduced to ${mosaic.sizes.join(' × ')} voxels.`);
+    notes.push(`Paging shows a copy reduced to ${[...mosaic.sizes].reverse().join(' × ')} voxels.`);
 
   const info = {
     sizes: grid.axes.map(({ size }) => size),

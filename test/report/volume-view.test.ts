@@ -93,7 +93,7 @@ test('a large volume is reduced to its room and says so', async t => {
     t.ok(html.length < bytes * 1.1 + 4000, `${html.length} of ${bytes} bytes`);
     const { copy } = viewOf(html);
     t.ok(
-      notes.some(note => note.includes(`reduced to ${copy.join(' × ')} voxels`)),
+      notes.some(note => note.includes(`reduced to ${[...copy].reverse().join(' × ')} voxels`)),
       notes.join(' '),
     );
   }
