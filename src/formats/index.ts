@@ -29,7 +29,7 @@ import { nrrd } from './nrrd.ts';
 import { ogg } from './ogg.ts';
 import { png } from './png.ts';
 import { safetensors } from './safetensors.ts';
-import { findNonFinite } from './samples.ts';
+import { extremesOf, findNonFinite } from './samples.ts';
 import { tiff } from './tiff.ts';
 import { wav } from './wav.ts';
 import { webp } from './webp.ts';
@@ -278,6 +278,7 @@ export async function writeField(
         : `${encoded.sampleType} cannot hold them: write float32 with allowNaN`,
       { count, first },
     );
+  noteRounding(field, target, encoded.sampleType, options);
   const files: string[] = [];
   let bytes = 0;
   const { beside, parts } = encoded;
@@ -306,6 +307,20 @@ export function expectWritable(field: Pick<Field, 'kind' | 'shape'>, target: str
     );
   }
   return format;
+}
+
+/** Warns where values of a volume or array fall between the few integers that its range holds. */
+function noteRounding(
+  field: Field,
+  target: string,
+  type: Field['sampleType'],
+  { note, sampleType }: WriteOptions,
+): void {
+  if (!note || sampleType || type.includes('float') || (field.kind !== 'volume' && field.kind !== 'array'))
+    return;
+  const [low, high] = extremesOf(field.data);
+  if (high - low > 50 || field.data.every(value => Math.abs(value - Math.round(value)) < 1e-3)) return;
+  note(`${target}: values between ${low} and ${high} are rounded to ${type}; sampleType: float32 keeps them`);
 }
 
 async function encode(format: Format, field: Field, target: string, options: WriteOptions) {

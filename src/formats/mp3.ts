@@ -58,6 +58,8 @@ function tagLength(bytes: Uint8Array): number {
 
 interface Scan {
   first: Frame;
+  /** Where the first frame begins, after tags and junk. */
+  start: number;
   /** Samples that a gapless decoder gives back, where the encoder's tag says so. */
   samples: number | undefined;
   /** Bytes by which the last frame is cut short, or frames that the tag promises and the file lacks. */
@@ -76,6 +78,7 @@ function scan(path: string, bytes: Uint8Array): Scan {
   }
   if (!first)
     throw formatError(path, 'holds no MP3 frame: it is truncated or damaged', 'copy or export it again');
+  const start = at;
   const tagAt = at + first.tag;
   const tagged = startsWith(bytes, 'Xing', tagAt) || startsWith(bytes, 'Info', tagAt);
   let [frames, promised, gap] = [0, 0, -1];
@@ -95,7 +98,12 @@ function scan(path: string, bytes: Uint8Array): Scan {
     else frames++;
   }
   if (promised > frames) missing = `its header announces ${promised} frames but it holds ${frames}`;
-  return { first, samples: promised > 0 && gap >= 0 ? promised * first.samples - gap : undefined, missing };
+  return {
+    first,
+    start,
+    samples: promised > 0 && gap >= 0 ? promised * first.samples - gap : undefined,
+    missing,
+  };
 }
 
 export const mp3: Format = {
@@ -114,8 +122,8 @@ export const mp3: Format = {
 
   async read(path) {
     const bytes = await readWhole(path);
-    const { first, missing } = scan(path, bytes);
+    const { first, start, missing } = scan(path, bytes);
     if (missing) throw formatError(path, `${missing}: it is truncated`, 'copy or export it again');
-    return decodeSound(path, bytes, 'mp3', 'float32', first.channels);
+    return decodeSound(path, bytes.subarray(start), 'mp3', 'float32', first.channels);
   },
 };

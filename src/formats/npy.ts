@@ -188,8 +188,8 @@ export function decodeNpyText(bytes: Uint8Array, path: string): string | undefin
 }
 
 /**
- * How a field is stored as an array: shape without a single channel, its sample type (floating point where images
- * and sounds were scaled to it, so that the numbers in the file are the field's own).
+ * How a field is stored as an array: shape without a single channel, its sample type (floating point where images,
+ * sounds and signals were scaled to it, so that the numbers in the file are the field's own).
  */
 export function arrayOf(
   field: Field,
@@ -197,7 +197,7 @@ export function arrayOf(
   options: WriteOptions,
 ): { shape: number[]; type: SampleType } {
   const shape = field.shape[field.shape.length - 1] === 1 ? field.shape.slice(0, -1) : field.shape;
-  const scaled = field.kind === 'image' || field.kind === 'sound';
+  const scaled = field.kind !== 'volume' && field.kind !== 'array';
   const own = scaled ? 'float32' : field.sampleType;
   return { shape, type: chooseSampleType(format, own, options, written, { int24: 'int32' }) };
 }
@@ -239,7 +239,7 @@ export const npy: Format = {
 };
 
 /** What brings images and sounds into the range of an integer type; the inverse of `describeArray`. */
-function quantiserOf(kind: Field['kind'], type: SampleType): Quantiser {
+export function quantiserOf(kind: Field['kind'], type: SampleType): Quantiser {
   const range = rangeOf(type);
   if (!range || (kind !== 'sound' && kind !== 'image')) return {};
   return kind === 'sound'

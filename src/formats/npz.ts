@@ -21,6 +21,7 @@ import {
   isNpy,
   type NpyArray,
   parseNpyHeader,
+  quantiserOf,
   readNpy,
 } from './npy.ts';
 import { sampleTypeOf } from './samples.ts';
@@ -75,6 +76,8 @@ async function pack(members: [string, Uint8Array][]): Promise<Uint8Array> {
 /** What the `ndconv` member says of the `data` beside it. */
 type Description = Pick<Field, 'kind' | 'axes' | 'valueUnit' | 'sampleType' | 'affine' | 'channelNames'> & {
   channels: number;
+  /** What the stored numbers are multiplied with, where they are integers that stand for fractions. */
+  scale?: number;
 };
 
 const kinds: readonly string[] = ['sound', 'signal', 'image', 'volume', 'array'];
@@ -89,6 +92,7 @@ function parseDescription(text: string | undefined, shape: readonly number[]): D
     const sound =
       kinds.includes(found.kind) &&
       found.axes.length === rank &&
+      (found.scale === undefined || Number.isFinite(found.scale)) &&
       found.axes.every(
         axis => axis.spacing > 0 && typeof axis.name === 'string' && typeof axis.unit === 'string',
       ) &&
@@ -137,14 +141,14 @@ async function open(
       ? parseDescription(decodeNpyText(description, path), shape)
       : undefined;
   if (!own) return { ...describeArray(name, shape, stored, options), bytes, name };
-  const { channels, ...kept } = own;
+  const { channels, scale = 1, ...kept } = own;
   const header = {
     ...kept,
     shape: channels === 1 ? [...shape, 1] : shape,
     source: path,
     sampleType: kept.sampleType ?? sampleTypeOf(stored),
   };
-  return { header, scale: 1, bytes, name };
+  return { header, scale, bytes, name };
 }
 
 export const npz: Format = {
@@ -168,7 +172,8 @@ export const npz: Format = {
 
   async encode(field, _target, options): Promise<Encoded> {
     const { shape, type } = arrayOf(field, 'npz', options);
-    const { parts, clipped } = encodeNpy({ shape, data: field.data }, type);
+    const quantiser = quantiserOf(field.kind, type);
+    const { parts, clipped } = encodeNpy({ shape, data: field.data }, type, quantiser);
     const { kind, axes, valueUnit, sampleType, affine, channelNames } = field;
     const channels = field.shape[field.shape.length - 1];
     const spacing = Float32Array.from(axes, axis => axis.spacing);
@@ -183,7 +188,17 @@ export const npz: Format = {
         Buffer.concat(encodeNpy({ shape: [4, 4], data: Float32Array.from(matrix) }, 'float32').parts),
       ]);
     }
-    const description: Description = { kind, channels, axes, valueUnit, sampleType, affine, channelNames };
+    const scale = quantiser.scale && 1 / quantiser.scale;
+    const description: Description = {
+      kind,
+      channels,
+      scale,
+      axes,
+      valueUnit,
+      sampleType,
+      affine,
+      channelNames,
+    };
     members.push(['ndconv', encodeNpyText(JSON.stringify(description))]);
     return { parts: [await pack(members)], sampleType: type, clipped };
   },
