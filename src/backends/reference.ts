@@ -30,12 +30,12 @@ class ReferenceExecutable implements Executable {
 
   async run(): Promise<void> {
     const { tensors, calls, updates } = this.plan;
-    const valueOf = (i: number) => this.values[tensors[i].aliasOf ?? i];
+    const held = (i: number) => this.values[tensors[i].aliasOf ?? i];
     for (const { call, inputs, output } of calls) {
-      const packed = inputs.map((i, n) => ({ shape: call.inputs[n].shape, data: valueOf(i) }));
+      const packed = inputs.map((i, n) => ({ shape: call.inputs[n].shape, data: held(i) }));
       this.values[output] = runReference(call.kernel, packed, call.output.shape);
     }
-    const next = updates.map(u => valueOf(u.value));
+    const next = updates.map(u => held(u.value));
     updates.forEach((u, i) => {
       this.values[u.variable] = Float32Array.from(next[i]);
     });

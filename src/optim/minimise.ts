@@ -1,0 +1,168 @@
+// Minimises a recorded loss over the variables it declares: compiles one program and runs it step after step, with any
+// of the optimisers. Works for an image, a sound, a volume or weights alike.
+
+import type { Backend, CallTime } from '../backends/backend.ts';
+import { NdconvError } from '../errors.ts';
+import { differentiate } from '../graph/differentiate.ts';
+import type { Value } from '../graph/graph.ts';
+import { memoryOf, type ProgramRequest, planProgram } from '../graph/plan.ts';
+import { Program } from '../graph/program.ts';
+import { firstOrder, type Stepper } from './first-order.ts';
+import { lbfgs } from './lbfgs.ts';
+import type { OptimiserSettings } from './settings.ts';
+
+/** A loss (one element), the variables it is minimised over, and further scalars to follow. */
+export interface Problem {
+  loss: Value;
+  /** By name as recorded with `graph.variable(name, …)`. */
+  variables: Record<string, Value>;
+  figures?: Record<string, Value>;
+}
+
+/** The state after step `iteration` (counted from 1); its figures were computed at the point before the step for
+ *  first-order methods, and at the accepted point for L-BFGS. */
+export interface Step {
+  iteration: number;
+  loss: number;
+  figures: Record<string, number>;
+  /** Reads a variable as it is now. */
+  read(name: string): Promise<Float32Array>;
+}
+
+export interface Outcome {
+  /** Values of the variables at the end. */
+  values: Record<string, Float32Array>;
+  losses: number[];
+  iterations: number;
+  reason: 'iterations' | 'stopped' | 'converged';
+  /** Seconds per kernel call where the backend measures. */
+  times: CallTime[];
+  /** Seconds the steps took, without compiling. */
+  seconds: number;
+}
+
+interface Prepared {
+  request: ProgramRequest;
+  stepper?: Stepper;
+}
+
+function prepare(problem: Problem, settings: OptimiserSettings): Prepared {
+  const { graph } = problem.loss;
+  const variables = Object.values(problem.variables);
+  const gradients = differentiate(problem.loss, variables);
+  const outputs: Record<string, Value> = { loss: problem.loss, ...problem.figures };
+  if (settings.name === 'lbfgs') {
+    gradients.forEach((g, i) => {
+      outputs[`gradient ${i}`] = g;
+    });
+    return { request: { outputs, updates: [] } };
+  }
+  const stepper = firstOrder(graph, settings, variables, gradients);
+  return { request: { outputs, updates: stepper.updates }, stepper };
+}
+
+/** Bytes that minimising will take on the backend, without running anything. Records nodes in the graph. */
+export function memoryToMinimise(
+  problem: Problem,
+  settings: OptimiserSettings,
+): { permanent: number; peak: number; calls: number } {
+  const { plan } = planProgram(problem.loss.graph, prepare(problem, settings).request);
+  return { ...memoryOf(plan), calls: plan.calls.length };
+}
+
+/** Runs up to `iterations` steps; `onStep` may return false to stop after the step in hand. */
+export async function minimise(
+  problem: Problem,
+  settings: OptimiserSettings,
+  iterations: number,
+  backend: Backend,
+  onStep: (step: Step) => Promise<boolean | undefined> | boolean | undefined,
+): Promise<Outcome> {
+  const { request, stepper } = prepare(problem, settings);
+  const program = await Program.compile(problem.loss.graph, request, backend);
+  try {
+    const started = performance.now();
+    const run = stepper ? runFirstOrder : runLbfgs;
+    const outcome = await run(program, problem, settings, iterations, onStep, stepper);
+    return { ...outcome, times: program.times(), seconds: (performance.now() - started) / 1000 };
+  } finally {
+    await program.dispose();
+  }
+}
+
+type Runner = (
+  program: Program,
+  problem: Problem,
+  settings: OptimiserSettings,
+  iterations: number,
+  onStep: Parameters<typeof minimise>[4],
+  stepper?: Stepper,
+) => Promise<Omit<Outcome, 'times' | 'seconds'>>;
+
+const readFigures = async (program: Program, problem: Problem): Promise<Record<string, number>> => {
+  const figures: Record<string, number> = {};
+  for (const name of Object.keys(problem.figures ?? {})) figures[name] = await program.readScalar(name);
+  return figures;
+};
+
+const runFirstOrder: Runner = async (program, problem, settings, iterations, onStep, stepper) => {
+  const losses: number[] = [];
+  let reason: Outcome['reason'] = 'iterations';
+  for (let iteration = 1; iteration <= iterations; iteration++) {
+    for (const [name, data] of Object.entries(stepper!.inputs(iteration))) await program.write(name, data);
+    await program.run();
+    const loss = await program.readScalar('loss');
+    if (!Number.isFinite(loss))
+      throw new NdconvError(
+        'RunError',
+        `the loss became ${loss} in step ${iteration} with ${settings.name}: lower the learning rate (now ${'rate' in settings ? settings.rate : '–'}) or use lbfgs`,
+        { iteration, loss },
+      );
+    losses.push(loss);
+    const figures = await readFigures(program, problem);
+    if ((await onStep({ iteration, loss, figures, read: name => program.read(name) })) === false) {
+      reason = 'stopped';
+      break;
+    }
+  }
+  return { values: await readAll(program, problem), losses, iterations: losses.length, reason };
+};
+
+const runLbfgs: Runner = async (program, problem, settings, iterations, onStep) => {
+  const names = Object.keys(problem.variables);
+  const starts = await Promise.all(names.map(n => program.read(n)));
+  const ends: number[] = [];
+  starts.reduce((sum, s, i) => (ends[i] = sum + s.length), 0);
+  const slice = (x: Float32Array, i: number) => x.subarray(i === 0 ? 0 : ends[i - 1], ends[i]);
+  const start = new Float32Array(ends.at(-1)!);
+  starts.forEach((s, i) => slice(start, i).set(s));
+
+  const evaluate = async (x: Float32Array) => {
+    for (const [i, name] of names.entries()) await program.write(name, slice(x, i));
+    await program.run();
+    const gradient = new Float32Array(x.length);
+    for (const i of names.keys()) slice(gradient, i).set(await program.read(`gradient ${i}`));
+    const value = await program.readScalar('loss');
+    trials.push({ x, figures: await readFigures(program, problem) });
+    if (trials.length > 24) trials.shift();
+    return { value, gradient };
+  };
+  // The accepted point is one of the last few tried.
+  const trials: { x: Float32Array; figures: Record<string, number> }[] = [];
+  const losses: number[] = [];
+  const history = settings.name === 'lbfgs' ? settings.history : 10;
+  const { x, reason } = await lbfgs(evaluate, start, { iterations, history }, async step => {
+    losses.push(step.value);
+    const figures = trials.findLast(t => t.x === step.x)?.figures ?? {};
+    const read = async (name: string) => Float32Array.from(slice(step.x, names.indexOf(name)));
+    return (await onStep({ iteration: step.iteration, loss: step.value, figures, read })) !== false;
+  });
+  const values = Object.fromEntries(names.map((name, i) => [name, Float32Array.from(slice(x, i))]));
+  return { values, losses, iterations: losses.length, reason };
+};
+
+async function readAll(program: Program, problem: Problem): Promise<Record<string, Float32Array>> {
+  const values: Record<string, Float32Array> = {};
+  for (const name of Object.keys(problem.variables)) values[name] = await program.read(name);
+  return values;
+}
