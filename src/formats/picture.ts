@@ -4,7 +4,7 @@
 
 import { deflateSync } from 'node:zlib';
 import type { Metadata, Sharp } from 'sharp';
-import { readWhole, viewOf } from './bytes.ts';
+import { latin, readWhole, viewOf } from './bytes.ts';
 import type { Field } from './field.ts';
 import type { Encoded, FieldHeader, ReadOptions, WriteOptions } from './format.ts';
 import { decoding, formatError } from './format.ts';
@@ -145,7 +145,11 @@ export async function encodePicture(
     space,
   );
   let pipeline = raw;
-  if (field.iccProfile) {
+  // A profile for grey cannot describe colour, nor the other way round.
+  const fits = field.iccProfile && latin(field.iccProfile, 16, 20) === (channels < 3 ? 'GRAY' : 'RGB ');
+  if (field.iccProfile && !fits)
+    options.note?.(`${target}: its ICC profile does not fit ${channels} channels and is left out`);
+  if (field.iccProfile && fits) {
     // sharp attaches a profile unchanged only if its input carries one: hand it an uncompressed PNG that does.
     const png = await raw.png({ compressionLevel: 0 }).toBuffer();
     pipeline = sharp(withProfile(png, field.iccProfile)).toColourspace(space).keepIccProfile();

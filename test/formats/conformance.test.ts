@@ -2,8 +2,9 @@
 // refuse a wrong name, every truncation and options it does not know, and leave nothing half-written.
 
 import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import test from 'tape';
+import { NdconvError } from '../../src/errors.ts';
 import type { Field } from '../../src/formats/field.ts';
 import {
   detectFormat,
@@ -14,6 +15,7 @@ import {
   readField,
   writeField,
 } from '../../src/formats/index.ts';
+import { createRandom } from '../../src/random.ts';
 import {
   fixture,
   installed,
@@ -258,4 +260,26 @@ test('formats: an option without effect is refused', async t => {
   );
   const write = () => writeField(makeSound(9, 1), join(folder, 'x.wav'), { quality: 3 });
   await refuses(t, 'quality on wav', write, /option quality has no effect/);
+});
+
+test('formats: damaged bytes give a field or a FormatError, never anything else', async t => {
+  const random = createRandom(11, 'damage');
+  for (const [name, path] of Object.entries(samples)) {
+    const whole = readFileSync(path);
+    const strange: unknown[] = [];
+    const times = whole.length > 100_000 ? 6 : 40;
+    for (let time = 0; time < times; time++) {
+      const bytes = Buffer.from(whole);
+      // Mostly in the header, where damage is worst.
+      for (let hit = 0; hit < 4; hit++)
+        bytes[Math.floor(random.uniform() ** 4 * bytes.length)] = Math.floor(random.uniform() * 256);
+      const damaged = join(folder, `damaged-${name}${path.endsWith('.nii.gz') ? '.nii.gz' : extname(path)}`);
+      writeFileSync(damaged, bytes);
+      for (const read of [peekField, readField])
+        await read(damaged).catch(error => {
+          if (!(error instanceof NdconvError && error.tag === 'FormatError')) strange.push(error);
+        });
+    }
+    t.deepEqual(strange, [], name);
+  }
 });

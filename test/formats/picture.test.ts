@@ -48,6 +48,15 @@ for (const extension of ['.png', '.tif', '.webp', '.jpg'])
     t.ok(largestDifference(back.data, flat.data) < (extension === '.jpg' ? 0.01 : 1e-6));
   });
 
+test('picture: a profile for colour is not put on grey', async t => {
+  const profile = new Uint8Array((await sharp(await wideGamut()).metadata()).icc as Buffer);
+  const notes: string[] = [];
+  const path = join(folder, 'grey-profile.png');
+  await writeField({ ...makeImage(4, 4, 1), iccProfile: profile }, path, { note: note => notes.push(note) });
+  t.match(notes[0], /ICC profile does not fit 1 channels/);
+  t.equal((await readField(path)).iccProfile, undefined);
+});
+
 /** A PNG with the Display P3 profile. */
 const wideGamut = (): Promise<Buffer> =>
   sharp({ create: { width: 2, height: 2, channels: 3, background: 'red' } })
