@@ -71,7 +71,7 @@ function colour(data: Float32Array, { offset, rows, columns }: Matrix, window: W
 
 /** Largest height of a map in drawing units, and the room that its axes take beside it. */
 const tallest = 480;
-const axesWidth = 66;
+const axesWidth = 76;
 
 /** The heat maps of a field, each at most `width` wide and within its share of `bytes`; cells are square unless the
  *  matrix is more than four times as wide as high, or higher than wide. */

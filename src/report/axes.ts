@@ -66,29 +66,32 @@ export function linearScale(low: number, high: number, pieces = 5, round = true,
   return { low, high, ticks, labels, position: value => (value - low) / span };
 }
 
-/** A logarithmic scale; `0 < low <= high`. The range grows to round values: decades, or 1-2-5 within a few of them. */
-export function logScale(low: number, high: number, pieces = 5): Scale {
+/**
+ * A logarithmic scale; `0 < low <= high`. With `round` the range grows to the next ticks: decades, or 1-2-5 within a
+ * few of them.
+ */
+export function logScale(low: number, high: number, pieces = 5, round = true): Scale {
   low = Math.max(1 / largest, Math.min(largest, low));
   high = Math.max(low, Math.min(largest, high));
   if (high / low < 3) {
     // Too narrow for decades: the ticks of a linear scale, in logarithmic places.
-    const linear = linearScale(low, high, pieces);
+    const linear = linearScale(low, high, pieces, round);
     const [start, span] = [Math.log10(linear.low), Math.log10(linear.high / linear.low)];
     return { ...linear, position: value => (Math.log10(value) - start) / span };
   }
   const floor = Math.floor(Math.log10(low) + 1e-9);
   const ceil = Math.ceil(Math.log10(high) - 1e-9);
   const every = Math.max(1, Math.ceil((ceil - floor) / 8));
-  const steps = ceil - floor <= 3 ? [1, 2, 5] : [1];
+  const steps = Math.log10(high / low) <= 3 ? [1, 2, 5] : [1];
   const candidates: number[] = [];
   for (let exponent = floor; exponent <= ceil; exponent++) {
     if (every > 2 && exponent < ceil && (exponent - floor) % every !== 0) continue;
     for (const step of steps) candidates.push(Number(`${step}e${exponent}`));
   }
-  const below = Math.max(...candidates.filter(tick => tick <= low * (1 + 1e-9)));
-  const above = Math.min(...candidates.filter(tick => tick >= high * (1 - 1e-9)));
+  const below = round ? Math.max(...candidates.filter(tick => tick <= low * (1 + 1e-9))) : low;
+  const above = round ? Math.min(...candidates.filter(tick => tick >= high * (1 - 1e-9))) : high;
   const ticks = candidates.filter(tick => tick >= below && tick <= above);
-  const plain = below >= 1e-3 && above < 1e5;
+  const plain = ticks[0] >= 1e-3 && ticks[ticks.length - 1] < 1e5;
   const labels = ticks.map(tick => {
     const exponent = Math.floor(Math.log10(tick) + 1e-9);
     if ((exponent - floor) % every !== 0) return '';

@@ -24,7 +24,7 @@ export interface Frame {
   cursor?: boolean;
 }
 
-const margin = { left: 56, right: 10, top: 6, bottom: 40 };
+const margin = { left: 66, right: 10, top: 6, bottom: 40 };
 
 /** The drawing as inline SVG. */
 export function renderFrame(frame: Frame): string {

@@ -171,11 +171,12 @@ for (const player of players) {
     if (!player.paused) requestAnimationFrame(follow);
   };
   player.addEventListener('play', follow);
-  player.addEventListener('seeked', follow);
+  player.addEventListener('seeking', follow);
   drawing.addEventListener('click', event => {
     const box = drawing.getBoundingClientRect();
     const x = (event.clientX - box.left) / box.width * drawing.viewBox.baseVal.width;
     player.currentTime = between(time.low + (x - time.left) / (time.right - time.left) * (time.high - time.low), 0, player.duration || 0);
+    follow();
   });
 }
 `.trim();

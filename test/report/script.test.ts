@@ -53,6 +53,8 @@ interface Seen {
   }[];
   clicked: string;
   focus: string;
+  at: number;
+  cursor: [number, number];
   sound: [number, string | null];
 }
 
@@ -164,8 +166,15 @@ test('a visit to the page', { skip: browser ? false : 'no Chromium in PATH' }, a
     await settle();
     const clicked = viewers[1].querySelector('.place output').textContent;
     const audio = document.querySelector('audio');
+    const drawing = document.querySelector('[data-time]');
+    const panel = drawing.getBoundingClientRect();
+    const time = JSON.parse(drawing.dataset.time);
+    const half = panel.left + (time.left + time.right) / 2 / drawing.viewBox.baseVal.width * panel.width;
+    drawing.dispatchEvent(new MouseEvent('click', { clientX: half, clientY: panel.top + 20, bubbles: true }));
+    const at = audio.currentTime;
+    const cursor = [Number(drawing.querySelector('.cursor').getAttribute('x1')), (time.left + time.right) / 2];
     return { first, second, last, moved, clicked, focus: document.activeElement.getAttribute('aria-label'),
-      sound: [audio.duration, audio.error && audio.error.message] };
+      at, cursor, sound: [audio.duration, audio.error && audio.error.message] };
     `,
   );
   t.equal(seen.error, undefined);
@@ -213,4 +222,6 @@ test('a visit to the page', { skip: browser ? false : 'no Chromium in PATH' }, a
   );
   t.equal(seen.focus, 'before: axial slice', 'and leaves the slider ready for the arrow keys');
   t.deepEqual(seen.sound, [1, null], 'the browser can play the sound');
+  t.ok(Math.abs(seen.at - 0.5) < 0.01, `a click in the middle of the spectrogram goes there (${seen.at})`);
+  t.ok(Math.abs(seen.cursor[0] - seen.cursor[1]) < 2, 'and the line follows');
 });
