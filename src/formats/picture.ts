@@ -158,7 +158,7 @@ export async function encodePicture(
 }
 
 /** A PNG with an ICC profile put in after its header chunk. */
-function withProfile(png: Uint8Array, profile: Uint8Array): Uint8Array {
+export function withProfile(png: Uint8Array, profile: Uint8Array): Uint8Array {
   const body = Buffer.concat([Buffer.from('iCCPicc\0\0', 'latin1'), deflateSync(profile)]);
   const chunk = new Uint8Array(body.length + 8);
   chunk.set(body, 4);

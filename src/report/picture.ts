@@ -1,8 +1,8 @@
 // Pixels to an embedded PNG, and fields of kind image as pictures. The 8-bit copy here is for looking at; the results
 // themselves are written by the formats, with the precision they had.
 
-import { deflateSync } from 'node:zlib';
 import { channelsOf, type Field } from '../formats/field.ts';
+import { withProfile } from '../formats/picture.ts';
 import { limits } from './limits.ts';
 
 /** 8-bit samples `[height, width, channels]`: grey, grey with alpha, RGB or RGBA. */
@@ -22,27 +22,6 @@ export interface EmbeddedPicture {
 
 /** Largest profile worth embedding in a preview. */
 const profileBytes = 16384;
-
-/** CRC-32 of PNG chunks (PNG specification, annex D). */
-function crc32(bytes: Uint8Array): number {
-  let crc = ~0;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  return ~crc >>> 0;
-}
-
-/** The PNG with an iCCP chunk behind its header (PNG specification, 11.3.2.3). */
-function insertProfile(png: Buffer, profile: Uint8Array): Buffer {
-  const body = Buffer.concat([Buffer.from('iCCPprofile\0\0', 'latin1'), deflateSync(profile, { level: 9 })]);
-  const chunk = Buffer.alloc(body.length + 8);
-  chunk.writeUInt32BE(body.length - 4, 0);
-  body.copy(chunk, 4);
-  chunk.writeUInt32BE(crc32(body), body.length + 4);
-  const headerEnd = 33;
-  return Buffer.concat([png.subarray(0, headerEnd), chunk, png.subarray(headerEnd)]);
-}
 
 /** Whether a profile describes the colours of a picture with this many channels. */
 function profileFits(profile: Uint8Array, channels: number): boolean {
@@ -69,9 +48,9 @@ export async function embedPicture(
     let image = sharp(pixels, { raw: { width: picture.width, height: picture.height, channels } });
     if (scale < 1) image = image.resize(width, height, { fit: 'fill' });
     if (channels <= 2) image = image.toColourspace('b-w');
-    let png: Buffer = await image.png({ compressionLevel: 9, adaptiveFiltering: channels >= 3 }).toBuffer();
-    if (iccProfile && profileFits(iccProfile, channels)) png = insertProfile(png, iccProfile);
-    const uri = `data:image/png;base64,${png.toString('base64')}`;
+    let png: Uint8Array = await image.png({ compressionLevel: 9, adaptiveFiltering: channels >= 3 }).toBuffer();
+    if (iccProfile && profileFits(iccProfile, channels)) png = withProfile(png, iccProfile);
+    const uri = `data:image/png;base64,${Buffer.from(png).toString('base64')}`;
     if (uri.length <= bytes || Math.max(width, height) <= 32) return { uri, width, height };
     scale *= Math.max(0.5, Math.min(0.9, Math.sqrt(bytes / uri.length)));
   }
