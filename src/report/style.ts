@@ -66,7 +66,7 @@ figcaption{font-weight:600;margin-bottom:.5rem;overflow-wrap:anywhere}
 .cursor{stroke:#fff;stroke-width:1.5;visibility:hidden;mix-blend-mode:difference}
 .cursor.shown{visibility:visible}
 svg[data-time]{cursor:pointer}
-.curves .drawing{min-width:40rem}
+.curves .drawing,.alone .drawing:not([style]){min-width:40rem}
 .curves details{font-size:.92rem;margin-top:.5rem}
 summary{cursor:pointer;color:var(--soft);font-size:.85rem}
 .legend{display:flex;flex-wrap:wrap;gap:.15rem 1.25rem;list-style:none;margin:0 0 .5rem;padding:0;font-size:.9rem}
@@ -109,7 +109,7 @@ nav,.skip,audio,.js .pager,.readout,details:not([open]){display:none}
 figure,table,.plane{break-inside:avoid}
 h2{break-after:avoid}
 .scroll{overflow:visible}
-.drawing,.curves .drawing{min-width:0}
+.drawing,.curves .drawing,.alone .drawing:not([style]){min-width:0}
 section{margin-top:1.25rem;padding-top:1rem}
 }
 `.trim();
