@@ -3,13 +3,16 @@
 import { selectMap } from '../../kernels/gather/spec.ts';
 import { NdconvError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
-import type { Margin } from '../tensor/layout.ts';
+import { type Margin, product } from '../tensor/layout.ts';
 
 /** What lies outside: zeros, the mirror image without the edge, or the edge repeated. */
 export type PaddingMode = 'zeros' | 'reflect' | 'replicate';
 
-/** Pads `[low, high]` cells per spatial dimension; negative numbers crop. Reflect needs less padding than cells. */
-export function pad(x: Value, padding: readonly Margin[], mode: PaddingMode = 'zeros'): Value {
+/**
+ * Pads `[low, high]` cells per spatial dimension; negative numbers crop. Reflect needs less padding than cells; `value`
+ * is what 'zeros' puts outside instead of 0.
+ */
+export function pad(x: Value, padding: readonly Margin[], mode: PaddingMode = 'zeros', value = 0): Value {
   const spatial = x.shape.slice(1, -1);
   if (padding.length !== spatial.length)
     throw new NdconvError(
@@ -38,7 +41,33 @@ export function pad(x: Value, padding: readonly Margin[], mode: PaddingMode = 'z
     permutation: shape.map((_, a) => a),
     maps: [null, ...maps, null],
   } as const;
-  return x.graph.kernel(kernel, [x], shape, 'pad');
+  const padded = x.graph.kernel(kernel, [x], shape, 'pad');
+  if (mode !== 'zeros' || value === 0) return padded;
+  return x.graph.map(['add', 'x0', 'x1'], [padded, border(x, padding, value)], 'pad');
+}
+
+/** Takes `[low, high]` cells away per spatial dimension. */
+export const crop = (x: Value, cells: readonly Margin[]): Value =>
+  pad(
+    x,
+    cells.map(([low, high]) => [-low, -high]),
+  );
+
+// `value` in the padding, 0 inside, the same for all samples and channels.
+function border(x: Value, padding: readonly Margin[], value: number): Value {
+  const spatial = x.shape.slice(1, -1);
+  const size = spatial.map((n, a) => n + padding[a][0] + padding[a][1]);
+  const data = Float32Array.from({ length: product(size) }, (_, i) => {
+    let rest = i;
+    let inside = true;
+    for (let a = size.length - 1; a >= 0; a--) {
+      const at = (rest % size[a]) - padding[a][0];
+      rest = Math.floor(rest / size[a]);
+      inside &&= at >= 0 && at < spatial[a];
+    }
+    return inside ? 0 : value;
+  });
+  return x.graph.constant([1, ...size, 1], data, 'pad value');
 }
 
 function source(at: number, n: number, mode: PaddingMode): number {
