@@ -1,7 +1,8 @@
-// Gradients of operations against central differences on the reference backend, in ranks 1 to 4.
+// Gradients of operations against central differences on every backend, in ranks 1 to 4.
 
 import tape from 'tape';
 import { createReferenceBackend } from '../../src/backends/reference.ts';
+import { createWasmBackend } from '../../src/backends/wasm/backend.ts';
 import { differentiate } from '../../src/graph/differentiate.ts';
 import { Graph, type Value } from '../../src/graph/graph.ts';
 import { Program } from '../../src/graph/program.ts';
@@ -126,57 +127,58 @@ Object.assign(cases, {
   },
 } satisfies Record<string, { shapes: number[][]; build: Build }>);
 
-for (const [name, { shapes, build }] of Object.entries(cases))
-  tape(`gradient: ${name}`, async t => {
-    const random = createRandom(5, name);
-    const graph = new Graph();
-    const inputs = shapes.map((shape, i) => graph.input(`x${i}`, shape));
-    const y = build(...inputs);
-    const probe = graph.constant(
-      y.shape,
-      Float32Array.from({ length: product(y.shape) }, () => random.normal()),
-    );
-    const loss = graph.reshape(
-      product(y.shape) === 1
-        ? mul(y, probe)
-        : graph.reduce(
-            'sum',
-            ['mul', 'x0', 'x1'],
-            [y, probe],
-            y.shape.map(() => 1),
-          ),
-      [1],
-    );
-    const gradients = differentiate(loss, inputs);
-    const outputs = { loss, ...Object.fromEntries(gradients.map((g, i) => [`g${i}`, g])) };
-    const program = await Program.compile(graph, { outputs }, await createReferenceBackend());
-    const values = shapes.map(s => Float32Array.from({ length: product(s) }, () => random.normal()));
-    const set = async () => {
-      for (const [i, v] of values.entries())
-        if (program.planned.leaves.has(`x${i}`)) await program.write(`x${i}`, v);
-      await program.run();
-    };
-    await set();
-    for (const [i, shape] of shapes.entries()) {
-      const gradient = await program.read(`g${i}`);
-      // One random direction tests every element at once; single elements find which is wrong.
-      let worst = 0;
-      for (let trial = 0; trial < 3; trial++) {
-        const direction = Float32Array.from({ length: product(shape) }, () => random.normal());
-        const kept = values[i];
-        const step = 2e-3;
-        const ends: number[] = [];
-        for (const sign of [1, -1]) {
-          values[i] = kept.map((v, j) => v + sign * step * direction[j]);
-          await set();
-          ends.push(await program.readScalar('loss'));
+for (const backend of [await createReferenceBackend(), await createWasmBackend()])
+  for (const [name, { shapes, build }] of Object.entries(cases))
+    tape(`gradient, ${backend.name}: ${name}`, async t => {
+      const random = createRandom(5, name);
+      const graph = new Graph();
+      const inputs = shapes.map((shape, i) => graph.input(`x${i}`, shape));
+      const y = build(...inputs);
+      const probe = graph.constant(
+        y.shape,
+        Float32Array.from({ length: product(y.shape) }, () => random.normal()),
+      );
+      const loss = graph.reshape(
+        product(y.shape) === 1
+          ? mul(y, probe)
+          : graph.reduce(
+              'sum',
+              ['mul', 'x0', 'x1'],
+              [y, probe],
+              y.shape.map(() => 1),
+            ),
+        [1],
+      );
+      const gradients = differentiate(loss, inputs);
+      const outputs = { loss, ...Object.fromEntries(gradients.map((g, i) => [`g${i}`, g])) };
+      const program = await Program.compile(graph, { outputs }, backend);
+      const values = shapes.map(s => Float32Array.from({ length: product(s) }, () => random.normal()));
+      const set = async () => {
+        for (const [i, v] of values.entries())
+          if (program.planned.leaves.has(`x${i}`)) await program.write(`x${i}`, v);
+        await program.run();
+      };
+      await set();
+      for (const [i, shape] of shapes.entries()) {
+        const gradient = await program.read(`g${i}`);
+        // One random direction tests every element at once; single elements find which is wrong.
+        let worst = 0;
+        for (let trial = 0; trial < 3; trial++) {
+          const direction = Float32Array.from({ length: product(shape) }, () => random.normal());
+          const kept = values[i];
+          const step = 2e-3;
+          const ends: number[] = [];
+          for (const sign of [1, -1]) {
+            values[i] = kept.map((v, j) => v + sign * step * direction[j]);
+            await set();
+            ends.push(await program.readScalar('loss'));
+          }
+          values[i] = kept;
+          const wanted = (ends[0] - ends[1]) / (2 * step);
+          const got = gradient.reduce((sum, g, j) => sum + g * direction[j], 0);
+          const size = Math.sqrt(gradient.reduce((s, g) => s + g * g, 0)) + 0.05;
+          worst = Math.max(worst, Math.abs(wanted - got) / size);
         }
-        values[i] = kept;
-        const wanted = (ends[0] - ends[1]) / (2 * step);
-        const got = gradient.reduce((sum, g, j) => sum + g * direction[j], 0);
-        const size = Math.sqrt(gradient.reduce((s, g) => s + g * g, 0)) + 0.05;
-        worst = Math.max(worst, Math.abs(wanted - got) / size);
+        t.ok(worst < 2e-2, `input ${i}: off by ${worst.toExponential(1)}`);
       }
-      t.ok(worst < 2e-2, `input ${i}: off by ${worst.toExponential(1)}`);
-    }
-  });
+    });

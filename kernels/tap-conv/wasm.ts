@@ -1,0 +1,286 @@
+// tap-conv as register-blocked SIMD. Outputs of one residue class (one per input dilation) are a plain walk: rows of
+// cells with a fixed step in and out, and a list of taps, each an offset into the input and one into the weights.
+// Weights are packed `[group][block of channels][tap][c][block]` once; a tile of `cells` × `vectors` sums stays in
+// registers while the taps and input channels stream by: per tap and channel, load the weight vectors, splat one input
+// per cell, multiply and add. Chunks of about 96 cells pass through all weight blocks before moving on, so that the
+// input stays in the first cache.
+
+import { channelsOf, type Layout, originOf, pitchesOf, product } from '../../src/tensor/layout.ts';
+import { tapIndices } from '../../src/tensor/taps.ts';
+import type { KernelCall } from '../kernel.ts';
+import type { WasmRendering, WasmTarget } from '../wasm.ts';
+import {
+  bump,
+  get,
+  i32,
+  locals,
+  loop,
+  loopUpTo,
+  marginRuns,
+  plus,
+  runFunction,
+  set,
+  share,
+  storeLanes,
+  times,
+  zeroMargins,
+} from '../wasm-text.ts';
+import type { TapConv } from './spec.ts';
+
+const CHUNK = 96;
+
+/** One residue class of outputs: chunks `[input byte, output byte, cells]` and taps `[input byte, weight byte]`. */
+interface Walk {
+  chunks: number[];
+  taps: number[];
+}
+
+export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRendering {
+  const kernel = call.kernel as TapConv;
+  const [x, w] = call.inputs;
+  const { output } = call;
+  const [C, K] = [channelsOf(x), channelsOf(output)];
+  const [depth, width] = [C / kernel.groups, K / kernel.groups];
+  const vectors = target.wide ? 4 : 2;
+  const cells = target.relaxed ? 6 : 4;
+  const block = Math.min(vectors * 4, Math.ceil(width / 4) * 4);
+  const blocks = Math.ceil(width / block);
+  const taps = product(kernel.kernelShape);
+  const blockBytes = taps * depth * block * 4;
+  const biasAt = kernel.groups * blocks * blockBytes;
+
+  const walks = walksOf(kernel, x, output, cells, depth * block * 4);
+  const chunkTable = Int32Array.from(walks.flatMap(v => v.chunks));
+  const tapTable = Int32Array.from(walks.flatMap(v => v.taps));
+  const runs = marginRuns(output);
+  const stepIn = (kernel.strides.at(-1) ?? 1) * C * 4;
+  const stepOut = (kernel.inputDilations.at(-1) ?? 1) * K * 4;
+
+  const tails = new Set<number>();
+  for (let i = 2; i < chunkTable.length; i += 3) {
+    if (chunkTable[i] >= cells) tails.add(cells);
+    if (chunkTable[i] % cells) tails.add(chunkTable[i] % cells);
+  }
+  const widths = new Set<number>([Math.min(block, width), ...(width % block ? [width % block] : [])]);
+  const functions = [...widths].flatMap(n =>
+    [...tails].map(m =>
+      tile(kernel, target, { cells: m, lanes: n, block, depth, stepIn, stepOut, name: `tile_${n}_${m}` }),
+    ),
+  );
+
+  // One chunk through all groups and blocks.
+  const callTiles = (n: number) => {
+    const full = tails.has(cells)
+      ? `(if (i32.ge_s ${get('n')} ${i32(cells)}) (then (call $tile_${n}_${cells} ${['xa', 'wa', 'ya', 'ba', 'ta', 'tn'].map(get).join(' ')} (i32.div_u ${get('n')} ${i32(cells)}))))`
+      : '';
+    const done = times(`(i32.div_u ${get('n')} ${i32(cells)})`, i32(cells));
+    const rest = [...tails]
+      .filter(m => m < cells)
+      .map(
+        m => `(if (i32.eq (i32.rem_u ${get('n')} ${i32(cells)}) ${i32(m)}) (then (call $tile_${n}_${m}
+          ${plus(get('xa'), times(done, i32(stepIn)))} ${get('wa')} ${plus(get('ya'), times(done, i32(stepOut)))} ${get('ba')} ${get('ta')} ${get('tn')} ${i32(1)})))`,
+      );
+    return full + rest.join('\n');
+  };
+  const lastLanes = width - (blocks - 1) * block;
+  const perBlock = loop(
+    'b',
+    blocks,
+    `${blocks > 1 && lastLanes !== block ? `(if (i32.eq ${get('b')} ${i32(blocks - 1)}) (then ${callTiles(lastLanes)}) (else ${callTiles(Math.min(block, width))}))` : callTiles(Math.min(block, width))}
+     ${bump('wa', blockBytes)} ${bump('ya', block * 4)} ${bump('ba', block * 4)}`,
+  );
+  const chunkAt = (o: number) => `(i32.load offset=${o} ${plus(get('table0'), times(get('i'), i32(12)))})`;
+  let start = 0;
+  let tapStart = 0;
+  const main = walks.map(walk => {
+    const count = walk.chunks.length / 3;
+    const text = `${share('i', 'to', count)} ${set('i', plus(get('i'), i32(start)))} ${set('to', plus(get('to'), i32(start)))}
+      ${set('ta', plus(get('table1'), i32(tapStart * 8)))} ${set('tn', i32(walk.taps.length / 2))}
+      ${loopUpTo(
+        'i',
+        get('to'),
+        `${set('n', chunkAt(8))} ${set('wa', get('scratch'))} ${set('ba', plus(get('scratch'), i32(biasAt)))}
+        ${loop(
+          'g',
+          kernel.groups,
+          `
+          ${set('xa', plus(plus(get('input0'), chunkAt(0)), times(get('g'), i32(depth * 4))))}
+          ${set('ya', plus(plus(get('output'), chunkAt(4)), times(get('g'), i32(width * 4))))}
+          ${perBlock}`,
+        )}`,
+      )}`;
+    start += count;
+    tapStart += walk.taps.length / 2;
+    return text;
+  });
+  const body = `(if (i32.eqz ${get('phase')}) (then ${pack(kernel, { C, K, depth, width, block, blocks, taps, biasAt })}) (else ${zeroMargins(2, runs)} ${main.join('\n')}))`;
+  const names = [
+    'i',
+    'to',
+    'g',
+    'b',
+    'n',
+    'xa',
+    'wa',
+    'ya',
+    'ba',
+    'ta',
+    'tn',
+    'm',
+    'd',
+    't',
+    'c',
+    'j',
+    'k',
+    's',
+  ];
+  return {
+    text: `${functions.join('\n')}\n${runFunction(call.inputs.length, 3, locals('i32', ...names), body)}`,
+    tables: [chunkTable, tapTable, runs],
+    scratch: biasAt + kernel.groups * blocks * block * 4,
+    phases: 2,
+    prepare: kernel.bias ? [1, 2] : [1],
+  };
+}
+
+// The outputs of each residue class of the input dilation, and its taps.
+function walksOf(kernel: TapConv, x: Layout, y: Layout, tileCells: number, tapBytes: number): Walk[] {
+  const rank = kernel.kernelShape.length;
+  const [C, K] = [channelsOf(x), channelsOf(y)];
+  // Without spatial dimensions the batch is the walk.
+  const [px, py] = [pitchesOf(x), pitchesOf(y)];
+  const [ox, oy] = [originOf(x), originOf(y)];
+  const chunk = Math.max(tileCells, Math.floor(CHUNK / tileCells) * tileCells);
+  return tapIndices(kernel.inputDilations).map(residue => {
+    const taps: number[] = [];
+    tapIndices(kernel.kernelShape).forEach((tap, t) => {
+      let offset = 0;
+      for (let a = 0; a < rank; a++) {
+        const q = kernel.strides[a] * residue[a] + kernel.dilations[a] * tap[a] - kernel.padLow[a];
+        if (((q % kernel.inputDilations[a]) + kernel.inputDilations[a]) % kernel.inputDilations[a]) return;
+        offset += (q / kernel.inputDilations[a]) * px[a + 1];
+      }
+      taps.push(offset * C * 4, t * tapBytes);
+    });
+    const counts = residue.map((r, a) =>
+      Math.max(0, Math.ceil((y.shape[a + 1] - r) / kernel.inputDilations[a])),
+    );
+    const sizes = [y.shape[0], ...counts];
+    const inSteps = [px[0], ...residue.map((_, a) => kernel.strides[a] * px[a + 1])];
+    const outSteps = [py[0], ...residue.map((_, a) => kernel.inputDilations[a] * py[a + 1])];
+    const first = oy + residue.reduce((sum, r, a) => sum + r * py[a + 1], 0);
+    const length = sizes.at(-1)!;
+    const chunks: number[] = [];
+    for (const at of tapIndices(sizes.slice(0, -1))) {
+      const [i, o] = at.reduce(([i, o], v, a) => [i + v * inSteps[a], o + v * outSteps[a]], [ox, first]);
+      for (let p = 0; p < length; p += chunk)
+        chunks.push(
+          (i + p * inSteps.at(-1)!) * C * 4,
+          (o + p * outSteps.at(-1)!) * K * 4,
+          Math.min(chunk, length - p),
+        );
+    }
+    return { chunks, taps };
+  });
+}
+
+interface Tile {
+  name: string;
+  /** Output cells and output channels (at most `block`). */
+  cells: number;
+  lanes: number;
+  block: number;
+  depth: number;
+  stepIn: number;
+  stepOut: number;
+}
+
+function tile(
+  kernel: TapConv,
+  target: WasmTarget,
+  { name, cells, lanes, block, depth, stepIn, stepOut }: Tile,
+): string {
+  const vectors = Math.ceil(lanes / 4);
+  const sums = Array.from({ length: cells * vectors }, (_, i) => `s${i}`);
+  const madd = (a: string, b: string, c: string) =>
+    target.relaxed ? `(f32x4.relaxed_madd ${a} ${b} ${c})` : `(f32x4.add (f32x4.mul ${a} ${b}) ${c})`;
+  const unroll = [4, 3, 2].find(u => depth % u === 0) ?? 1;
+  let inner = '';
+  for (let u = 0; u < unroll; u++) {
+    for (let v = 0; v < vectors; v++)
+      inner += set(`w${v}`, `(v128.load offset=${u * block * 4 + 16 * v} ${get('w')})`);
+    for (let i = 0; i < cells; i++) {
+      inner += set('x', `(v128.load32_splat offset=${i * stepIn + 4 * u} ${get('xt')})`);
+      for (let v = 0; v < vectors; v++)
+        inner += set(`s${i * vectors + v}`, madd(get('x'), get(`w${v}`), get(`s${i * vectors + v}`)));
+    }
+    inner += '\n';
+  }
+  const zero = '(v128.const f32x4 0 0 0 0)';
+  const relu = (v: string) => (kernel.activation === 'relu' ? `(f32x4.pmax ${zero} ${v})` : v);
+  let stores = '';
+  for (let i = 0; i < cells; i++)
+    for (let v = 0; v < vectors; v++) {
+      const sum = `s${i * vectors + v}`;
+      if (kernel.activation === 'relu') stores += set(sum, relu(get(sum)));
+      stores += storeLanes(get('ya'), i * stepOut + 16 * v, get(sum), Math.min(4, lanes - 4 * v));
+    }
+  const first = (v: number) => (kernel.bias ? `(v128.load offset=${16 * v} ${get('ba')})` : zero);
+  return `(func $${name} ${['xa', 'wa', 'ya', 'ba', 'ta', 'tn', 'n'].map(p => `(param $${p} i32)`).join(' ')}
+    ${locals('i32', 'xt', 'w', 't', 'te', 'c')} ${locals('v128', 'x', ...sums, ...Array.from({ length: vectors }, (_, v) => `w${v}`))}
+    (loop $cells
+      ${sums.map((s, i) => set(s, first(i % vectors))).join(' ')}
+      ${set('t', get('ta'))} ${set('te', plus(get('ta'), times(get('tn'), i32(8))))}
+      (block $done (loop $taps
+        (br_if $done (i32.ge_u ${get('t')} ${get('te')}))
+        ${set('xt', plus(get('xa'), `(i32.load ${get('t')})`))} ${set('w', plus(get('wa'), `(i32.load offset=4 ${get('t')})`))}
+        ${set('c', i32(depth / unroll))}
+        (loop $channels
+          ${inner}
+          ${bump('xt', 4 * unroll)} ${bump('w', unroll * block * 4)}
+          (br_if $channels (local.tee $c (i32.sub ${get('c')} ${i32(1)}))))
+        ${bump('t', 8)} (br $taps)))
+      ${stores}
+      ${bump('xa', cells * stepIn)} ${bump('ya', cells * stepOut)}
+      (br_if $cells (local.tee $n (i32.sub ${get('n')} ${i32(1)})))))`;
+}
+
+interface Packing {
+  C: number;
+  K: number;
+  depth: number;
+  width: number;
+  block: number;
+  blocks: number;
+  taps: number;
+  biasAt: number;
+}
+
+// Phase 0: weights into `[group][block][tap][c][block]`, bias into `[group][block][block]`, zeros where channels end.
+function pack(kernel: TapConv, { C, K, depth, width, block, blocks, taps, biasAt }: Packing): string {
+  const stored = kernel.flip ? `(i32.sub ${i32(taps - 1)} ${get('t')})` : get('t');
+  const channel = plus(times(get('b'), i32(block)), get('j'));
+  const index = kernel.transpose
+    ? plus(
+        times(plus(times(stored, i32(width)), get('k')), i32(C)),
+        plus(times(get('g'), i32(depth)), get('c')),
+      )
+    : plus(
+        times(plus(times(stored, i32(depth)), get('c')), i32(K)),
+        plus(times(get('g'), i32(width)), get('k')),
+      );
+  const inside = `(i32.lt_s ${get('k')} ${i32(width)})`;
+  const value = (address: string) =>
+    `(if (result f32) ${inside} (then (f32.load ${address})) (else (f32.const 0)))`;
+  const weights = loop(
+    'j',
+    block,
+    `${set('k', channel)} (f32.store ${get('d')} ${value(plus(get('input1'), times(index, i32(4))))}) ${bump('d', 4)}`,
+  );
+  const bias = kernel.bias
+    ? `${set('d', plus(get('scratch'), i32(biasAt)))}
+       ${loop('g', kernel.groups, loop('b', blocks, loop('j', block, `${set('k', channel)} (f32.store ${get('d')} ${value(plus(get('input2'), times(plus(times(get('g'), i32(width)), get('k')), i32(4))))}) ${bump('d', 4)}`)))}`
+    : '';
+  return `(if (i32.eqz ${get('thread')}) (then ${set('d', get('scratch'))}
+    ${loop('g', kernel.groups, loop('b', blocks, loop('t', taps, loop('c', depth, weights))))} ${bias}))`;
+}
