@@ -125,7 +125,6 @@ export interface RunContext<P> {
 }
 
 /** A pipeline step: what can be written under `uses:`. Import what is heavy inside `run`, so that checking is quick. */
-// biome-ignore lint/suspicious/noExplicitAny: a table holds steps with parameters of different types.
 export interface Step<P = any> {
   name: string;
   summary: string;

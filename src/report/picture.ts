@@ -48,7 +48,9 @@ export async function embedPicture(
     let image = sharp(pixels, { raw: { width: picture.width, height: picture.height, channels } });
     if (scale < 1) image = image.resize(width, height, { fit: 'fill' });
     if (channels <= 2) image = image.toColourspace('b-w');
-    let png: Uint8Array = await image.png({ compressionLevel: 9, adaptiveFiltering: channels >= 3 }).toBuffer();
+    let png: Uint8Array = await image
+      .png({ compressionLevel: 9, adaptiveFiltering: channels >= 3 })
+      .toBuffer();
     if (iccProfile && profileFits(iccProfile, channels)) png = withProfile(png, iccProfile);
     const uri = `data:image/png;base64,${Buffer.from(png).toString('base64')}`;
     if (uri.length <= bytes || Math.max(width, height) <= 32) return { uri, width, height };
