@@ -31,7 +31,7 @@ const SLACK = 256;
 
 /** Plans a program; pure arithmetic, nothing is allocated. */
 export function planProgram(graph: Graph, request: ProgramRequest): NamedPlan {
-  const updates = request.updates ?? [];
+  const updates = holdOverwritten(graph, request.updates ?? []);
   const results = [
     ...Object.values(request.outputs).map(v => v.id),
     ...updates.flatMap(u => [u.variable.id, u.value.id]),
@@ -86,6 +86,30 @@ export function planProgram(graph: Graph, request: ProgramRequest): NamedPlan {
     leaves: new Map(nodes.flatMap((n, i) => (n.name === undefined ? [] : [[n.name, i] as const]))),
     outputs: new Map(Object.entries(request.outputs).map(([name, v]) => [name, at(v.id)])),
   };
+}
+
+// Updates happen one after the other, so a value that one of them would change before another reads it is copied first:
+// another updated variable, or a value that several variables take.
+function holdOverwritten(
+  graph: Graph,
+  updates: readonly { variable: Value; value: Value }[],
+): readonly { variable: Value; value: Value }[] {
+  const rootOf = (id: number): number =>
+    graph.nodes[id].kind === 'alias' ? rootOf(graph.nodes[id].inputs[0]) : id;
+  const updated = new Set(updates.map(u => u.variable.id));
+  const taken = new Set<number>();
+  return updates.map(({ variable, value }) => {
+    const root = rootOf(value.id);
+    const again = taken.has(root);
+    taken.add(root);
+    if (root === variable.id || (!again && !updated.has(root))) return { variable, value };
+    return { variable, value: copyOf(graph, value, `hold ${variable.id}`) };
+  });
+}
+
+// A copy for one purpose: equal calls are recorded once, so the purpose stands in the expression as + 0 never could.
+function copyOf(graph: Graph, value: Value, label: string): Value {
+  return graph.map('x0', [value], label);
 }
 
 const roleOf = (node: Node, isOutput: boolean): Role =>

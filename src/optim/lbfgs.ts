@@ -56,7 +56,7 @@ export async function lbfgs(
       slope = dot(gradient, direction);
     }
     if (slope === 0 || !Number.isFinite(slope)) return { x, value, reason: 'converged', evaluations };
-    const first = pairs.length > 0 ? 1 : Math.min(1, 1 / Math.sqrt(-slope));
+    const first = pairs.length > 0 ? 1 : 1 / Math.sqrt(-slope);
     let found = await search(evaluate, x, direction, { value, slope, gradient }, first);
     if (!found && pairs.length > 0) {
       // The model was bad: forget it and try plain descent once.

@@ -82,7 +82,7 @@ export const network: Step<Parameters> = {
         type: 'array',
         minItems: 1,
         description: 'the layers in order',
-        items: { type: 'object', required: ['type'], additionalProperties: true },
+        items: { type: 'object', additionalProperties: true },
       },
     },
   },
