@@ -16,7 +16,9 @@ let failed = 0;
 async function runFile(file: string): Promise<void> {
   const started = performance.now();
   const { code, output } = await new Promise<{ code: number | null; output: string }>(done => {
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', file], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let output = '';
     const timer = setTimeout(() => child.kill('SIGKILL'), 600_000);
     child.stdout.on('data', d => (output += d));
@@ -31,8 +33,11 @@ async function runFile(file: string): Promise<void> {
   passed += count('pass');
   const bad = count('fail') + (code !== 0 && count('fail') === 0 ? 1 : 0);
   failed += bad;
-  console.log(`${bad ? 'FAIL' : 'ok  '} ${file}  ${count('pass')} passed${bad ? `, ${bad} failed` : ''}  ${seconds} s`);
-  for (const line of output.split('\n')) if (/^(ok .*# SKIP|# SKIP|# skip)/.test(line)) console.log(`     ${line}`);
+  console.log(
+    `${bad ? 'FAIL' : 'ok  '} ${file}  ${count('pass')} passed${bad ? `, ${bad} failed` : ''}  ${seconds} s`,
+  );
+  for (const line of output.split('\n'))
+    if (/^(ok .*# SKIP|# SKIP|# skip)/.test(line)) console.log(`     ${line}`);
   if (bad) console.log(failures(output));
 }
 

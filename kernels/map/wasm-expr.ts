@@ -59,7 +59,7 @@ const local = (name: string): string => `(local.get $${name})`;
 // eˣ = 2ⁿ·eʳ with n = round(x / ln 2), |r| ≤ ln 2 / 2. 2ⁿ in two factors, so that results near the ends of the range hold.
 const EXP = `(func $exp (param $x v128) (result v128) (local $n v128) (local $r v128) (local $i v128) (local $h v128) (local $c v128)
   (local.set $c (f32x4.min (f32x4.max ${local('x')} ${splat(-104)}) ${splat(89)}))
-  (local.set $n (f32x4.nearest (f32x4.mul ${local('c')} ${splat(1.44269504088896341)})))
+  (local.set $n (f32x4.nearest (f32x4.mul ${local('c')} ${splat(Math.LOG2E)})))
   (local.set $r (f32x4.sub (f32x4.sub ${local('c')} (f32x4.mul ${local('n')} ${splat(0.693359375)})) (f32x4.mul ${local('n')} ${splat(-2.1219444e-4)})))
   (local.set $i (i32x4.trunc_sat_f32x4_s ${local('n')}))
   (local.set $h (i32x4.shr_s ${local('i')} (i32.const 1)))

@@ -36,7 +36,7 @@ export function renderMap(call: KernelCall): WasmRendering {
   const moves = call.inputs.map(l => movementOf(l, full));
   const both = (m: { cells: number; channels: number }) =>
     (m.cells === 1 || cells === 1) && (m.channels === 1 || channels === 1);
-  const neither = (m: { cells: number; channels: number }, i: number) =>
+  const neither = (_: unknown, i: number) =>
     call.inputs[i].shape[rank - 1] === 1 && (rank < 2 || call.inputs[i].shape[rank - 2] === 1);
   const flat = moves.every((m, i) => both(m) || neither(m, i));
 

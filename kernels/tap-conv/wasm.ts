@@ -37,7 +37,7 @@ interface Walk {
 
 export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRendering {
   const kernel = call.kernel as TapConv;
-  const [x, w] = call.inputs;
+  const [x] = call.inputs;
   const { output } = call;
   const [C, K] = [channelsOf(x), channelsOf(output)];
   const [depth, width] = [C / kernel.groups, K / kernel.groups];
