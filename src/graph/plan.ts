@@ -80,7 +80,7 @@ export function planProgram(graph: Graph, request: ProgramRequest): NamedPlan {
       updates: updates.map(u => ({
         variable: at(u.variable.id),
         value: at(u.value.id),
-        inPlace: inPlace.has(at(u.value.id)),
+        inPlace: inPlace.has(at(u.value.id)) && variableOf.get(at(u.value.id)) === at(u.variable.id),
       })),
     },
     leaves: new Map(nodes.flatMap((n, i) => (n.name === undefined ? [] : [[n.name, i] as const]))),
@@ -88,8 +88,7 @@ export function planProgram(graph: Graph, request: ProgramRequest): NamedPlan {
   };
 }
 
-// Updates happen one after the other, so a value that one of them would change before another reads it is copied first:
-// another updated variable, or a value that several variables take.
+// Updates happen one after the other: the old value of a variable that another variable takes is copied before.
 function holdOverwritten(
   graph: Graph,
   updates: readonly { variable: Value; value: Value }[],
@@ -97,19 +96,11 @@ function holdOverwritten(
   const rootOf = (id: number): number =>
     graph.nodes[id].kind === 'alias' ? rootOf(graph.nodes[id].inputs[0]) : id;
   const updated = new Set(updates.map(u => u.variable.id));
-  const taken = new Set<number>();
   return updates.map(({ variable, value }) => {
     const root = rootOf(value.id);
-    const again = taken.has(root);
-    taken.add(root);
-    if (root === variable.id || (!again && !updated.has(root))) return { variable, value };
-    return { variable, value: copyOf(graph, value, `hold ${variable.id}`) };
+    if (root === variable.id || !updated.has(root)) return { variable, value };
+    return { variable, value: graph.map('x0', [value], 'hold') };
   });
-}
-
-// A copy for one purpose: equal calls are recorded once, so the purpose stands in the expression as + 0 never could.
-function copyOf(graph: Graph, value: Value, label: string): Value {
-  return graph.map('x0', [value], label);
 }
 
 const roleOf = (node: Node, isOutput: boolean): Role =>

@@ -1,0 +1,88 @@
+// Rewriting: what is joined, what is left alone, and that no value changes.
+
+import tape from 'tape';
+import { createReferenceBackend } from '../../src/backends/reference.ts';
+import { Graph, type Value } from '../../src/graph/graph.ts';
+import { optimise } from '../../src/graph/optimise.ts';
+import { Program } from '../../src/graph/program.ts';
+import { operations as op } from '../../src/ops/index.ts';
+import { normals, relativeError } from '../conformance/evaluate.ts';
+
+const families = (graph: Graph, ...results: Value[]) =>
+  optimise(
+    graph,
+    results.map(v => v.id),
+  ).flatMap(n => (n.kernel ? [n.kernel.family] : []));
+
+tape('optimise: unread nodes go', t => {
+  const graph = new Graph();
+  const x = graph.input('x', [1, 4]);
+  op.gram(x);
+  t.deepEqual(families(graph, op.tanh(x)), ['map'], 'one map is left');
+  t.end();
+});
+
+tape('optimise: ReLU becomes part of the convolution only where nothing else reads the sum', t => {
+  const graph = new Graph();
+  const x = graph.input('x', [1, 6, 2]);
+  const y = op.convolution(x, graph.constant([3, 2, 2], new Float32Array(12)), undefined);
+  const z = op.relu(y);
+  t.deepEqual(families(graph, z), ['tap-conv'], 'folded');
+  t.deepEqual(families(graph, z, y), ['tap-conv', 'map'], 'kept apart where both are read');
+  t.end();
+});
+
+tape('optimise: a chain of elementwise operations is one kernel', t => {
+  const graph = new Graph();
+  const x = graph.input('x', [2, 5, 4]);
+  const y = op.sigmoid(op.scale(op.add(op.tanh(x), graph.input('b', [2, 5, 4])), 3));
+  t.deepEqual(families(graph, y), ['map'], 'one map');
+  t.deepEqual(families(graph, op.sum(y, [1])), ['reduce'], 'and with its sum one reduce');
+  t.end();
+});
+
+tape('optimise: values read twice, or smaller than their reader, are computed once', t => {
+  const graph = new Graph();
+  const x = graph.input('x', [2, 5, 4]);
+  const e = op.tanh(x);
+  t.deepEqual(families(graph, op.add(op.sigmoid(e), op.relu(e))), ['map', 'map'], 'read twice');
+  const small = op.tanh(graph.input('s', [4]));
+  t.deepEqual(families(graph, op.mul(x, small)), ['map', 'map'], 'broadcast');
+  t.end();
+});
+
+tape('optimise: no kernel gets more inputs than a GPU binds', t => {
+  const graph = new Graph();
+  const inputs = Array.from({ length: 12 }, (_, i) => graph.input(`x${i}`, [3, 4]));
+  const nodes = optimise(graph, [inputs.reduce(op.add).id]);
+  const most = Math.max(...nodes.map(n => n.inputs.length));
+  t.ok(most <= 6, `${most} inputs at most`);
+  t.end();
+});
+
+tape('optimise: results are those of the graph as recorded', async t => {
+  const graph = new Graph();
+  const x = graph.constant([1, 6, 5, 4], normals([1, 6, 5, 4], 'x'));
+  const w = graph.constant([3, 3, 4, 4], normals([3, 3, 4, 4], 'w'));
+  const values: Value[] = [];
+  const keep = (v: Value) => {
+    values.push(v);
+    return v;
+  };
+  const a = keep(op.relu(keep(op.convolution(x, w, undefined, { padding: 1 }))));
+  const b = keep(op.mul(keep(op.tanh(a)), keep(op.mean(a, [1, 2]))));
+  const c = keep(op.sub(keep(op.scale(b, 0.5)), keep(op.elu(x))));
+  const last = keep(op.sum(keep(op.mul(c, c)), [1, 2, 3]));
+  const backend = await createReferenceBackend();
+  // Reading every value forbids every rewriting.
+  const outputs = Object.fromEntries(values.map((v, i) => [`v${i}`, v]));
+  const [joined, apart] = [
+    await Program.compile(graph, { outputs: { last } }, backend),
+    await Program.compile(graph, { outputs }, backend),
+  ];
+  await joined.run();
+  await apart.run();
+  t.ok(joined.planned.plan.calls.length < apart.planned.plan.calls.length, 'fewer kernels');
+  const error = relativeError(await joined.read('last'), await apart.read(`v${values.length - 1}`));
+  t.ok(error < 1e-5, `same result (${error.toExponential(1)})`);
+});
