@@ -12,10 +12,10 @@ export const bump = (name: string, by: number): string => set(name, plus(get(nam
 
 let labels = 0;
 
-/** Runs `body` while the local counts from its value up to `end` in steps; the body may use the local. */
+/** Runs `body` while the local counts from its value up to `end` (unsigned) in steps; the body may use the local. */
 export function loopUpTo(name: string, end: string, body: string, step = 1): string {
   const label = `l${labels++}`;
-  return `(block $b${label} (loop $${label} (br_if $b${label} (i32.ge_s ${get(name)} ${end})) ${body} ${bump(name, step)} (br $${label})))`;
+  return `(block $b${label} (loop $${label} (br_if $b${label} (i32.ge_u ${get(name)} ${end})) ${body} ${bump(name, step)} (br $${label})))`;
 }
 
 /** Runs `body` for the local from 0 to `count` − 1. */

@@ -68,9 +68,11 @@ const EXP = `(func $exp (param $x v128) (result v128) (local $n v128) (local $r 
     (i32x4.shl (i32x4.add ${local('h')} ${bits(127)}) (i32.const 23)))
     (i32x4.shl (i32x4.add (i32x4.sub ${local('i')} ${local('h')}) ${bits(127)}) (i32.const 23))))`;
 
-// log x = e·ln 2 + log m with m in [√½, √2). Zero gives −∞, negative NaN.
+// log x = e·ln 2 + log m with m in [√½, √2). Zero gives −∞, negative NaN; subnormals are scaled by 2²³ first.
 const LOG = `(func $log (param $x v128) (result v128) (local $e v128) (local $m v128) (local $s v128) (local $z v128)
-  (local.set $e (f32x4.convert_i32x4_s (i32x4.sub (i32x4.shr_u ${local('x')} (i32.const 23)) ${bits(126)})))
+  (local.set $s (f32x4.lt ${local('x')} ${splat(2 ** -126)}))
+  (local.set $x (v128.bitselect (f32x4.mul ${local('x')} ${splat(2 ** 23)}) ${local('x')} ${local('s')}))
+  (local.set $e (f32x4.convert_i32x4_s (i32x4.sub (i32x4.sub (i32x4.shr_u ${local('x')} (i32.const 23)) ${bits(126)}) (v128.and ${local('s')} ${bits(23)}))))
   (local.set $m (v128.or (v128.and ${local('x')} ${bits(0x7fffff)}) ${bits(0x3f000000)}))
   (local.set $s (f32x4.lt ${local('m')} ${splat(Math.SQRT1_2)}))
   (local.set $e (f32x4.sub ${local('e')} (v128.and ${local('s')} ${splat(1)})))
