@@ -25,6 +25,9 @@ export function resolvePadding(
   strides: readonly number[],
   dilations: readonly number[],
 ): Margin[] {
+  const numbers = typeof padding === 'number' ? [padding] : Array.isArray(padding) ? padding.flat() : [];
+  for (const v of numbers)
+    if (!Number.isInteger(v)) throw new NdconvError('ShapeError', `padding: ${v} is not an integer`);
   return input.map((n, a) => {
     if (padding === undefined || padding === 'valid') return [0, 0];
     if (typeof padding === 'number') return [padding, padding];
@@ -64,7 +67,7 @@ export function convolution(
     );
   const channels = given.shape.at(-1)!;
   const [depth, filters] = weights.shape.slice(-2);
-  if (depth * groups !== channels || filters % groups !== 0)
+  if (!Number.isInteger(groups) || depth * groups !== channels || filters % groups !== 0)
     throw new NdconvError(
       'ShapeError',
       `convolution: ${channels} input channels and ${filters} filters in ${groups} groups do not fit weights [${weights.shape}]`,

@@ -64,7 +64,7 @@ export const gradientTaps = (taps: Taps): Taps => ({
   padLow: taps.padLow.map((p, a) => taps.dilations[a] * (taps.kernelShape[a] - 1) - p),
 });
 
-/** An integer or one per dimension, as n integers; refuses other lengths. */
+/** An integer or one per dimension, as n integers; refuses other lengths, fractions and what lies below `fallback`. */
 export function perDimension(
   value: number | readonly number[] | undefined,
   rank: number,
@@ -72,8 +72,14 @@ export function perDimension(
   fallback: number,
 ): number[] {
   if (value === undefined) return new Array(rank).fill(fallback);
-  if (typeof value === 'number') return new Array(rank).fill(value);
-  if (value.length !== rank)
-    throw new NdconvError('ShapeError', `${name}: ${value.length} values given, ${rank} spatial dimensions`);
-  return [...value];
+  const values = typeof value === 'number' ? new Array<number>(rank).fill(value) : [...value];
+  if (values.length !== rank)
+    throw new NdconvError(
+      'ShapeError',
+      `${name}: ${values.length} values given, ${rank} spatial dimensions; give one number or one per dimension`,
+    );
+  for (const v of values)
+    if (!Number.isInteger(v) || v < fallback)
+      throw new NdconvError('ShapeError', `${name}: ${v} is not an integer of at least ${fallback}`);
+  return values;
 }
