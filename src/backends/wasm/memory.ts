@@ -1,0 +1,58 @@
+// Where everything of a program lies in its one WebAssembly memory: the planned tensors first, then the tables of each
+// kernel once, then working memory for each call.
+
+import type { WasmRendering } from '../../../kernels/wasm.ts';
+import { NdconvError } from '../../errors.ts';
+import type { ProgramPlan } from '../backend.ts';
+
+const PAGE = 65536;
+const LIMIT = 65536 * PAGE;
+/** Bytes after each buffer that kernels may read. */
+const SLACK = 256;
+
+/** Byte addresses of tables by kernel key and of scratch by call. */
+export interface MemoryMap {
+  readonly tables: ReadonlyMap<string, number[]>;
+  readonly scratch: readonly number[];
+  readonly bytes: number;
+}
+
+/** Places tables and scratch behind the tensors; `keys` names the rendering of each call. Throws MemoryError. */
+export function mapMemory(
+  plan: ProgramPlan,
+  keys: readonly string[],
+  renderings: ReadonlyMap<string, WasmRendering>,
+): MemoryMap {
+  let bytes = plan.bytes + SLACK;
+  const reserve = (size: number) => {
+    const at = Math.ceil(bytes / 64) * 64;
+    bytes = at + size + SLACK;
+    return at;
+  };
+  const tables = new Map(
+    [...renderings].map(([key, r]) => [key, (r.tables ?? []).map(t => reserve(t.byteLength))]),
+  );
+  const scratch = keys.map(key => reserve(renderings.get(key)!.scratch ?? 0));
+  if (bytes > LIMIT) throw tooLarge(bytes, 'WebAssembly addresses 4 GiB');
+  return { tables, scratch, bytes };
+}
+
+/** Allocates a shared memory of at least so many bytes. */
+export function allocate(bytes: number): WebAssembly.Memory {
+  const pages = Math.min(65536, Math.ceil(bytes / PAGE) + 1);
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (cause) {
+    throw tooLarge(bytes, 'the system did not give that much', cause);
+  }
+}
+
+const tooLarge = (bytes: number, limit: string, cause?: unknown): NdconvError =>
+  new NdconvError(
+    'MemoryError',
+    `wasm: the program needs ${gibibytes(bytes)} GiB, ${limit}: lower the size of the input, the batch or the number of filters`,
+    { needed: bytes, limit: LIMIT },
+    cause,
+  );
+
+const gibibytes = (bytes: number): string => (bytes / 2 ** 30).toFixed(2);

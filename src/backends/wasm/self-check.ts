@@ -1,0 +1,112 @@
+// Small convolutions and correlations whose shapes take every kind of register tile, compared with the reference: run
+// before results of kernels compiled in an experimental mode of the engine are trusted.
+
+import type { Kernel } from '../../../kernels/kernel.ts';
+import { type Packed, runReference } from '../../../kernels/reference.ts';
+import * as tapConv from '../../../kernels/tap-conv/spec.ts';
+import * as tapCorrelate from '../../../kernels/tap-correlate/spec.ts';
+import { createRandom } from '../../random.ts';
+import { elementCount, type Layout, layoutOf, product } from '../../tensor/layout.ts';
+import type { Executable, PlannedTensor, ProgramPlan } from '../backend.ts';
+
+/** Largest difference accepted, relative to the largest value of the result. */
+const TOLERANCE = 1e-5;
+
+/** A program of one call, its inputs written before a run; the output is the last tensor. */
+export function planCall(
+  kernel: Kernel,
+  shapes: readonly (readonly number[])[],
+  output: readonly number[],
+): ProgramPlan {
+  const margins =
+    kernel.family === 'tap-conv'
+      ? tapConv.marginsOf(kernel, shapes, output)
+      : kernel.family === 'tap-correlate'
+        ? tapCorrelate.marginsOf(kernel, shapes)
+        : shapes.map(() => undefined);
+  const layouts: Layout[] = [...shapes.map((shape, i) => layoutOf(shape, margins[i])), layoutOf(output)];
+  let bytes = 0;
+  const tensors = layouts.map((layout, i): PlannedTensor => {
+    const offset = bytes;
+    bytes += Math.ceil((elementCount(layout) * 4 + 256) / 64) * 64;
+    return { layout, offset, role: i < shapes.length ? 'input' : 'output', label: `tensor ${i}` };
+  });
+  const inputs = shapes.map((_, i) => i);
+  const call = { kernel, inputs: layouts.slice(0, -1), output: layouts[shapes.length] };
+  return {
+    tensors,
+    bytes,
+    calls: [{ call, inputs, output: shapes.length, label: kernel.family }],
+    updates: [],
+  };
+}
+
+/** Whether programs compiled by `compile` compute what the reference does; false as well where they fail. */
+export async function selfCheck(compile: (plan: ProgramPlan) => Promise<Executable>): Promise<boolean> {
+  const random = createRandom(1, 'self-check');
+  for (const { kernel, shapes, output } of cases()) {
+    const inputs = shapes.map((shape): Packed => {
+      const data = new Float32Array(product(shape));
+      for (let i = 0; i < data.length; i++) data[i] = random.uniform() - 0.5;
+      return { shape, data };
+    });
+    const wanted = runReference(kernel, inputs, output);
+    const executable = await compile(planCall(kernel, shapes, output));
+    for (const [i, { data }] of inputs.entries()) await executable.write(i, data);
+    await executable.run();
+    const got = await executable.read(shapes.length);
+    await executable.dispose();
+    const scale = wanted.reduce((a, v) => Math.max(a, Math.abs(v)), 0);
+    if (!wanted.every((v, i) => Math.abs(v - got[i]) <= TOLERANCE * scale)) return false;
+  }
+  return true;
+}
+
+interface Case {
+  kernel: Kernel;
+  shapes: number[][];
+  output: number[];
+}
+
+function cases(): Case[] {
+  // Cells 6 and 1 to 5 of a tail; channels in full and partial blocks; depths of every unrolling; groups.
+  const found: Case[] = [];
+  for (const [cells, depth, width, groups] of [
+    [17, 4, 16, 1],
+    [16, 6, 21, 1],
+    [15, 5, 7, 1],
+    [14, 3, 34, 1],
+    [13, 8, 12, 2],
+    [9, 1, 1, 19],
+  ]) {
+    const taps = {
+      kernelShape: [2, 3],
+      strides: [1, 1],
+      dilations: [1, 1],
+      padLow: [0, 1],
+      inputDilations: [1, 1],
+    };
+    const x = [1, 3, cells, depth * groups];
+    const y = [1, 2, cells, width * groups];
+    const w = [2, 3, depth, width * groups];
+    found.push({
+      kernel: {
+        family: 'tap-conv',
+        ...taps,
+        groups,
+        flip: false,
+        transpose: false,
+        bias: true,
+        activation: 'relu',
+      },
+      shapes: [x, w, [width * groups]],
+      output: y,
+    });
+    found.push({
+      kernel: { family: 'tap-correlate', ...taps, groups, symmetric: false },
+      shapes: [x, y],
+      output: w,
+    });
+  }
+  return found;
+}
