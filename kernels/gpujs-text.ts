@@ -3,6 +3,7 @@
 // written out inline in 32-bit integers through `| 0`; `/` is a float division, so quotients are corrected by integer
 // comparison; loops have literal bounds of at most 1000; there are no ternaries around reads, for both sides are read.
 
+import { NdconvError } from '../src/errors.ts';
 import {
   channelsOf,
   elementCount,
@@ -82,8 +83,10 @@ export function decompose(
   const at: string[] = [];
   const largest = Math.max(...sizes);
   if (largest > LARGEST_COORDINATE)
-    throw new RangeError(
-      `a dimension of ${largest} cells is above the ${LARGEST_COORDINATE} gpu.js counts exactly`,
+    throw new NdconvError(
+      'BackendError',
+      `gpujs: a dimension of ${largest} cells is above the ${LARGEST_COORDINATE} that gpu.js counts exactly; use backend: wasm or cut the data`,
+      { largest, limit: LARGEST_COORDINATE },
     );
   let pitch = sizes.reduce((a, b) => a * b, 1);
   let rest = index;

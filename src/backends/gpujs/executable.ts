@@ -7,7 +7,7 @@ import { type KernelCall, keyOf } from '../../../kernels/kernel.ts';
 import * as tapConv from '../../../kernels/tap-conv/spec.ts';
 import * as tapCorrelate from '../../../kernels/tap-correlate/spec.ts';
 import { NdconvError } from '../../errors.ts';
-import { elementCount, pack, product, spread } from '../../tensor/layout.ts';
+import { elementCount, pack, product, sameLayout, spread } from '../../tensor/layout.ts';
 import type { CallTime, Executable, PlannedTensor, ProgramPlan } from '../backend.ts';
 import type { GpujsMode, Handle, Memory } from './memory.ts';
 
@@ -26,6 +26,8 @@ export class GpujsExecutable implements Executable {
   private readonly measure: boolean;
   private readonly compiled = new Map<string, CompiledCall>();
   private readonly calls: readonly CompiledCall[];
+  /** Copies between layouts, for updates whose value has other margins than the variable. */
+  private readonly relayouts: readonly (KernelCall | undefined)[];
   /** By owning tensor; undefined while a tensor holds no value. */
   private readonly values: (Handle | undefined)[];
   /** Owners whose values are no longer needed after each call. */
@@ -40,6 +42,7 @@ export class GpujsExecutable implements Executable {
     this.measure = measure;
     this.seconds = plan.calls.map(() => 0);
     this.calls = plan.calls.map(({ call }) => this.compileCall(call));
+    this.relayouts = plan.updates.map(u => relayoutOf(plan.tensors[u.value], plan.tensors[u.variable]));
     this.dying = this.findDying();
     this.values = plan.tensors.map(t =>
       t.aliasOf === undefined && isState(t)
@@ -65,7 +68,16 @@ export class GpujsExecutable implements Executable {
       }
       for (const i of this.dying[t]) this.put(i, undefined);
     }
-    const next = updates.map(u => this.memory.share(this.values[this.owner(u.value)]!));
+    const next: Handle[] = [];
+    for (const [i, u] of updates.entries()) {
+      const value = this.values[this.owner(u.value)]!;
+      const relayout = this.relayouts[i];
+      next.push(
+        relayout
+          ? await this.execute(this.compileCall(relayout), relayout, [value], 'update')
+          : this.memory.share(value),
+      );
+    }
     updates.forEach((u, i) => this.put(this.owner(u.variable), next[i]));
   }
 
@@ -191,6 +203,18 @@ export class GpujsExecutable implements Executable {
 
 const isState = (t: PlannedTensor): boolean =>
   t.role === 'constant' || t.role === 'input' || t.role === 'variable';
+
+// A copy of a value in the layout of the variable that takes it, where the two differ.
+function relayoutOf(value: PlannedTensor, variable: PlannedTensor): KernelCall | undefined {
+  const from = { shape: variable.layout.shape, margin: value.layout.margin };
+  if (sameLayout(from, variable.layout)) return undefined;
+  const permutation = from.shape.map((_, a) => a);
+  return {
+    kernel: { family: 'gather', concatAxis: 0, permutation, maps: permutation.map(() => null) },
+    inputs: [from],
+    output: variable.layout,
+  };
+}
 
 function flopsOf({ kernel, inputs, output }: KernelCall): number {
   if (kernel.family === 'tap-conv') return tapConv.flopsOf(kernel, inputs, output);

@@ -53,7 +53,7 @@ export class HostMemory implements Memory {
   argument(handle: Handle): unknown {
     return isTexture(handle)
       ? handle
-      : gpujs.input(handle as Float32Array, [(handle as Float32Array).length]);
+      : new gpujs.Input(handle as unknown as number[], [(handle as Float32Array).length]);
   }
 
   async download(handle: Handle, count: number): Promise<Float32Array> {
@@ -108,7 +108,8 @@ interface Device {
 }
 
 interface BufferResult {
-  readonly buffer: Buffer;
+  readonly buffer: Buffer & { _refs: number };
+  readonly kernel: { outputBuffer: Buffer | null };
   clone(): BufferResult;
   delete(): void;
 }
@@ -131,6 +132,8 @@ const STORAGE = 0x80;
 
 /** Buffers on the WebGPU device that gpu.js uses. */
 export class DeviceMemory implements Memory {
+  /** Memories open on the one device; it is destroyed with the last. */
+  private static open = 0;
   held = 0;
   private readonly context: DeviceContext;
 
@@ -139,7 +142,9 @@ export class DeviceMemory implements Memory {
   }
 
   static async acquire(): Promise<DeviceMemory> {
-    return new DeviceMemory(await WebGPUContext.acquire());
+    const memory = new DeviceMemory(await WebGPUContext.acquire());
+    DeviceMemory.open++;
+    return memory;
   }
 
   upload(values: Float32Array): Handle {
@@ -153,8 +158,15 @@ export class DeviceMemory implements Memory {
     return new WebGPUBufferResult({ buffer, output: [values.length], context: this.context, kernel: null });
   }
 
+  // An immutable kernel of gpu.js holds on to its latest result until it runs again, which would keep every
+  // intermediate value of a program alive at once; here the handle becomes the only owner.
   adopt(result: unknown): Handle {
     this.held++;
+    const { buffer, kernel } = result as BufferResult;
+    if (kernel.outputBuffer === buffer && buffer._refs > 1) {
+      buffer._refs--;
+      kernel.outputBuffer = null;
+    }
     return result;
   }
 
@@ -189,5 +201,7 @@ export class DeviceMemory implements Memory {
     return this.context.device.queue.onSubmittedWorkDone();
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    if (--DeviceMemory.open === 0) await WebGPUContext.destroy();
+  }
 }
