@@ -33,6 +33,8 @@ export class GpujsExecutable implements Executable {
   /** Owners whose values are no longer needed after each call. */
   private readonly dying: readonly number[][];
   private readonly seconds: number[];
+  /** The run before: the queue never holds more than two, so that memory in flight stays bounded. */
+  private pending: Promise<void> = Promise.resolve();
 
   constructor(plan: ProgramPlan, gpu: GPU, mode: GpujsMode, memory: Memory, measure: boolean) {
     this.plan = plan;
@@ -57,6 +59,7 @@ export class GpujsExecutable implements Executable {
   }
 
   async run(): Promise<void> {
+    await this.pending;
     const { calls, updates } = this.plan;
     for (const [t, call] of calls.entries()) {
       const start = performance.now();
@@ -79,6 +82,9 @@ export class GpujsExecutable implements Executable {
       );
     }
     updates.forEach((u, i) => this.put(this.owner(u.variable), next[i]));
+    this.pending = this.memory.finish();
+    // Thrown where it is awaited; without a next run nobody does.
+    this.pending.catch(() => {});
   }
 
   async read(tensor: number): Promise<Float32Array> {

@@ -3,6 +3,7 @@
 // output and the variable it updates) and a long run can be checked for leaks.
 
 import gpujs from 'gpu.js';
+import { NdconvError } from '../../errors.ts';
 
 export type GpujsMode = 'webgpu' | 'webgl2' | 'headlessgl' | 'webasm' | 'cpu';
 
@@ -95,6 +96,8 @@ interface Buffer {
 }
 
 interface Device {
+  readonly limits: { maxBufferSize: number; maxStorageBufferBindingSize: number };
+  onuncapturederror: ((event: { error: Error }) => void) | null;
   readonly queue: {
     writeBuffer(buffer: Buffer, offset: number, data: Float32Array): void;
     submit(commands: unknown[]): void;
@@ -136,9 +139,16 @@ export class DeviceMemory implements Memory {
   private static open = 0;
   held = 0;
   private readonly context: DeviceContext;
+  /** The first error the device reported by itself: it computes on without, and results would be silently wrong. */
+  private failure: Error | undefined;
 
   private constructor(context: DeviceContext) {
     this.context = context;
+    const before = context.device.onuncapturederror;
+    context.device.onuncapturederror = event => {
+      this.failure ??= event.error;
+      if (DeviceMemory.open > 1) before?.(event);
+    };
   }
 
   static async acquire(): Promise<DeviceMemory> {
@@ -149,6 +159,14 @@ export class DeviceMemory implements Memory {
 
   upload(values: Float32Array): Handle {
     const { device } = this.context;
+    const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
+    const most = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    if (values.byteLength > most)
+      throw new NdconvError(
+        'MemoryError',
+        `gpujs:webgpu: a tensor of ${values.byteLength} bytes is above the ${most} this device binds; use smaller data or backend: wasm`,
+        { needed: values.byteLength, limit: most },
+      );
     const buffer = device.createBuffer({
       size: Math.max(4, values.byteLength),
       usage: STORAGE | COPY_SRC | COPY_DST,
@@ -180,7 +198,12 @@ export class DeviceMemory implements Memory {
     const encoder = device.createCommandEncoder();
     encoder.copyBufferToBuffer((handle as BufferResult).buffer, 0, staging, 0, count * 4);
     device.queue.submit([encoder.finish()]);
-    await staging.mapAsync(MAP_READ);
+    try {
+      await staging.mapAsync(MAP_READ);
+    } catch (error) {
+      this.failure ??= error as Error;
+    }
+    this.check();
     const values = new Float32Array(staging.getMappedRange().slice(0));
     staging.unmap();
     staging.destroy();
@@ -197,8 +220,19 @@ export class DeviceMemory implements Memory {
     (handle as BufferResult).delete();
   }
 
-  finish(): Promise<void> {
-    return this.context.device.queue.onSubmittedWorkDone();
+  async finish(): Promise<void> {
+    await this.context.device.queue.onSubmittedWorkDone();
+    this.check();
+  }
+
+  private check(): void {
+    if (this.failure === undefined) return;
+    throw new NdconvError(
+      'BackendError',
+      `gpujs:webgpu: the device reported an error: ${this.failure.message}; use smaller data or backend: wasm`,
+      {},
+      this.failure,
+    );
   }
 
   async close(): Promise<void> {

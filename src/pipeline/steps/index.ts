@@ -1,5 +1,6 @@
 // The steps that can be written under `uses:`.
 
+import type { StepTable } from '../schema.ts';
 import type { Step } from '../step.ts';
 import { generate } from './generate.ts';
 import { load } from './load.ts';
@@ -7,10 +8,12 @@ import { network } from './network.ts';
 import { save } from './save.ts';
 import { styleTransfer } from './style-transfer.ts';
 
-export const steps = {
+const table = {
   load,
   generate,
   save,
   network,
   'style-transfer': styleTransfer,
 } satisfies Record<string, Step>;
+
+export const steps: StepTable = table;
