@@ -1,0 +1,5 @@
+// The suite on gpu.js, mode webasm.
+
+import { gpujsConformance } from './gpujs.ts';
+
+await gpujsConformance('webasm', { runs: 6 });
