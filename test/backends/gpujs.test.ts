@@ -257,18 +257,60 @@ test('gpujs: indices past 2^24 read and write the right cells', async t => {
   }
 });
 
+/** Device buffers made from now on and not destroyed; 0 where there is no device. */
+function countBuffers(memory: object): () => number {
+  const { context } = memory as { context?: { device: { createBuffer(settings: object): object } } };
+  if (!context) return () => 0;
+  const live = new Set<object>();
+  const { device } = context;
+  const create = device.createBuffer.bind(device);
+  device.createBuffer = settings => {
+    const buffer = create(settings) as { destroy(): void };
+    const destroy = buffer.destroy.bind(buffer);
+    buffer.destroy = () => {
+      live.delete(buffer);
+      destroy();
+    };
+    live.add(buffer);
+    return buffer;
+  };
+  return () => live.size;
+}
+
 test('gpujs: a hundred runs hold no more handles than one', async t => {
   for (const backend of await availableBackends()) {
     const { program, step } = await styleProgram(backend);
     const { memory } = (program as unknown as { executable: GpujsExecutable }).executable as unknown as {
       memory: HostMemory | DeviceMemory;
     };
+    const buffers = countBuffers(memory);
     await step(1);
     const held = memory.held;
+    const live = buffers();
     for (let i = 2; i <= 100; i++) await step(i);
     t.equal(memory.held, held, `${backend.name}: ${held} handles`);
+    t.equal(buffers(), live, `${backend.name}: ${live} device buffers made by runs`);
     await program.dispose();
     t.equal(memory.held, 0, `${backend.name}: none after dispose`);
+    await backend.close();
+  }
+});
+
+test('gpujs: an error that the device reports by itself is not lost', async t => {
+  for (const backend of await availableBackends()) {
+    if (backend.name === 'gpujs:webgpu') {
+      const { program, step } = await styleProgram(backend);
+      await step(1);
+      const { memory } = (program as unknown as { executable: { memory: DeviceMemory } }).executable;
+      const handle = memory.upload(new Float32Array(4));
+      try {
+        await memory.download(handle, 8);
+        t.fail('reading past a buffer is an error');
+      } catch (error) {
+        t.equal((error as NdconvError).tag, 'BackendError');
+        t.match((error as Error).message, /the device reported an error/);
+      }
+    }
     await backend.close();
   }
 });

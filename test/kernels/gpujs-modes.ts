@@ -14,11 +14,14 @@ const SOFTWARE_ADAPTERS = [
 /** Backends by mode; prints why WebGPU is left out. */
 export async function availableBackends(): Promise<Backend[]> {
   const modes: GpujsMode[] = ['cpu', 'webasm'];
-  // The Vulkan loader reads this once, before the first adapter is asked for; drivers of real GPUs stay listed first.
+  let probe = await probeWebGpu();
   const driver = SOFTWARE_ADAPTERS.find(existsSync);
-  if (driver && !process.env.VK_DRIVER_FILES && !process.env.VK_ADD_DRIVER_FILES)
-    process.env.VK_ADD_DRIVER_FILES = driver;
-  const probe = await probeWebGpu();
+  if (probe.adapter === undefined && driver) {
+    // The Vulkan loader reads this for every new instance, so WebGPU is set up again.
+    process.env.VK_DRIVER_FILES = driver;
+    Reflect.deleteProperty(navigator, 'gpu');
+    probe = await probeWebGpu();
+  }
   if (probe.adapter === undefined) console.log(`# skip webgpu: ${probe.reason}`);
   else modes.push('webgpu');
   const backends: Backend[] = [];

@@ -136,7 +136,7 @@ const STORAGE = 0x80;
 /** Buffers on the WebGPU device that gpu.js uses. */
 export class DeviceMemory implements Memory {
   /** Memories open on the one device; it is destroyed with the last. */
-  private static open = 0;
+  private static readonly open = new Set<DeviceMemory>();
   held = 0;
   private readonly context: DeviceContext;
   /** The first error the device reported by itself: it computes on without, and results would be silently wrong. */
@@ -144,16 +144,15 @@ export class DeviceMemory implements Memory {
 
   private constructor(context: DeviceContext) {
     this.context = context;
-    const before = context.device.onuncapturederror;
-    context.device.onuncapturederror = event => {
-      this.failure ??= event.error;
-      if (DeviceMemory.open > 1) before?.(event);
-    };
   }
 
   static async acquire(): Promise<DeviceMemory> {
-    const memory = new DeviceMemory(await WebGPUContext.acquire());
-    DeviceMemory.open++;
+    const context = await WebGPUContext.acquire();
+    const memory = new DeviceMemory(context);
+    DeviceMemory.open.add(memory);
+    context.device.onuncapturederror = ({ error }) => {
+      for (const m of DeviceMemory.open) m.failure ??= error;
+    };
     return memory;
   }
 
@@ -236,6 +235,7 @@ export class DeviceMemory implements Memory {
   }
 
   async close(): Promise<void> {
-    if (--DeviceMemory.open === 0) await WebGPUContext.destroy();
+    DeviceMemory.open.delete(this);
+    if (DeviceMemory.open.size === 0) await WebGPUContext.destroy();
   }
 }
