@@ -31,7 +31,8 @@ export class Team {
       ports.push(port1);
       port1.unref();
       const workerData = { words, thread: i + 1, threads, port: port2 };
-      return new Worker(file, { workerData, transferList: [port2] });
+      // Options of the main script (such as --input-type) do not fit the worker's file.
+      return new Worker(file, { workerData, transferList: [port2], execArgv: [] });
     });
     try {
       await Promise.all(
