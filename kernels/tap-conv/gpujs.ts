@@ -18,17 +18,17 @@ export function renderTapConv(call: KernelCall): GpujsRendering {
     const k = at.at(-1)!;
     const spatial = at.slice(1, -1);
     const group = divide('g', k, groupOut, kernel.groups);
-    const sum = sumOver('sum', [...kernel.kernelShape, groupIn], 'c', (total, counters) => {
-      const taps = counters.slice(0, -1);
-      const c = counters.at(-1)!;
+    // Taps outside, channels inside: a tap that reads outside the input is left out as a whole.
+    const sum = sumOver('sum', kernel.kernelShape, 't', (total, taps) => {
       const stored = taps.map((t, a) => (kernel.flip ? minus(kernel.kernelShape[a] - 1, t) : t));
-      const weight = kernel.transpose
-        ? [...stored, `(${k} - ${group.at} * ${groupOut})`, `(${group.at} * ${groupIn} + ${c})`]
-        : [...stored, c, k];
-      const channel = kernel.groups === 1 ? c : `(${group.at} * ${groupIn} + ${c})`;
-      const read = (source: string[]) =>
-        `${total} = ${total} + w[${elementIndex(w, kernel.transpose && kernel.groups === 1 ? [...stored, k, c] : weight)}] * x[${elementIndex(x, [at[0], ...source, channel])}];`;
-      return sourceCells(kernel, x, call.output, spatial, taps, read);
+      return sourceCells(kernel, x, call.output, spatial, taps, source =>
+        sumOver(total, [groupIn], 'c', (part, [c]) => {
+          const channel = kernel.groups === 1 ? c : `(${group.at} * ${groupIn} + ${c})`;
+          const within = kernel.groups === 1 ? k : `(${k} - ${group.at} * ${groupOut})`;
+          const weight = kernel.transpose ? [...stored, within, channel] : [...stored, c, k];
+          return `${part} = ${part} + w[${elementIndex(w, weight)}] * x[${elementIndex(x, [at[0], ...source, channel])}];`;
+        }),
+      );
     });
     const first = kernel.bias ? `b[${elementIndex(b, [k])}]` : '0';
     const activate = kernel.activation === 'relu' ? 'y = Math.max(y, 0);' : '';
