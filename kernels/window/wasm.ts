@@ -1,19 +1,23 @@
-// window as SIMD along the channels. Per position of the result, a table lists the cells it reads (window cells inside
-// the input; for the gradient, the windows that contain the cell) with the number of the tap.
+// window as SIMD, a row of results at a time. The taps of a window fall apart into rows of the input (outer dimensions) and
+// places along the row, each in its own table, so that tables grow with the rows and with the row, not with the cells. Where
+// it can be, the maximum over the rows is taken first, elementwise over whole rows, into a row of scratch. Windows are
+// clipped to the input; for the gradient the tables list, per input cell, the windows that contain it.
 
-import { channelsOf, originOf, pitchesOf, product } from '../../src/tensor/layout.ts';
+import { channelsOf, type Layout, originOf, pitchesOf, product } from '../../src/tensor/layout.ts';
 import { tapIndices } from '../../src/tensor/taps.ts';
 import type { KernelCall } from '../kernel.ts';
 import { coordinatesOf } from '../reference.ts';
 import type { WasmRendering } from '../wasm.ts';
 import {
-  cellStarts,
+  bump,
   get,
   i32,
   locals,
   loopUpTo,
   marginRuns,
   plus,
+  rowLength,
+  rowStarts,
   runFunction,
   set,
   share,
@@ -24,72 +28,167 @@ import {
 } from '../wasm-text.ts';
 import type { Window } from './spec.ts';
 
+/** Most threads that take part where rows of scratch are needed. */
+const THREADS = 16;
+/** Pieces that a row is shared out in where there are few rows. */
+const PARTS = 16;
+
+/** Lists of reads, one after the other: the reads of position p are `start[p]` to `start[p + 1]`. */
+interface Reads {
+  start: number[];
+  /** Per read: byte in input 0, byte in input 1, tap number. */
+  list: number[];
+}
+
 export function renderWindow(call: KernelCall): WasmRendering {
   const kernel = call.kernel as Window;
   const { output, inputs } = call;
-  const source = inputs[0];
-  const C = channelsOf(output);
-  const taps = tapIndices(kernel.kernelShape);
-  const shape = output.shape.slice(0, -1);
-  const cells = cellStarts(output);
-  const offsets = inputs.map(l => ({ origin: originOf(l), pitches: pitchesOf(l) }));
-  const positions = new Int32Array(2 * product(shape) + 2);
-  // Per read: [byte in input 0, byte in input 1, tap].
-  const reads: number[] = [];
-  for (let p = 0; p < product(shape); p++) {
-    const [n, ...at] = coordinatesOf(p, shape);
-    positions[2 * p] = cells[p] * 4;
-    positions[2 * p + 1] = reads.length / 3;
-    taps.forEach((tap, t) => {
-      const from = at.map((v, a) => {
-        const shift = kernel.dilations[a] * tap[a] - kernel.padLow[a];
-        return kernel.kind === 'unpool' ? (v - shift) / kernel.strides[a] : kernel.strides[a] * v + shift;
-      });
-      if (from.some((v, a) => !Number.isInteger(v) || v < 0 || v >= source.shape[a + 1])) return;
-      const bytes = offsets.map(
-        ({ origin, pitches }) =>
-          (origin + n * pitches[0] + from.reduce((s, v, a) => s + v * pitches[a + 1], 0)) * C * 4,
-      );
-      reads.push(bytes[0], bytes[1] ?? 0, t);
-    });
-    positions[2 * p + 3] = reads.length / 3;
-  }
-  const vectors = Math.floor(C / 4);
-  const rest = C % 4;
-  const read = (o: number) => `(i32.load offset=${o} ${get('e')})`;
-  const value = `(v128.load align=4 ${plus(plus(get('input0'), read(0)), get('c'))})`;
-  const tap = `(f32x4.convert_i32x4_s (i32x4.splat ${read(8)}))`;
-  const step = {
-    max: set('s', `(f32x4.pmax ${get('s')} ${get('v')})`),
-    argmax: `${set('better', `(f32x4.lt ${get('s')} ${get('v')})`)} ${set('s', `(v128.bitselect ${get('v')} ${get('s')} ${get('better')})`)}
-      ${set('r', `(v128.bitselect ${tap} ${get('r')} ${get('better')})`)}`,
-    unpool: set(
-      's',
-      `(f32x4.add ${get('s')} (v128.and ${get('v')} (f32x4.eq ${tap} (v128.load align=4 ${plus(plus(get('input1'), read(4)), get('c'))}))))`,
-    ),
-  }[kernel.kind];
-  const start = set('s', splat(kernel.kind === 'unpool' ? 0 : Number.NEGATIVE_INFINITY)) + set('r', splat(0));
+  const channels = channelsOf(output);
+  const cells = rowLength(output);
+  const [across, along] = [readsOfRows(kernel, call), readsAlongRow(kernel, call)];
+  const starts = rowStarts(output);
+  const rows = starts.length;
+  const rowTable = new Int32Array(2 * rows + 2);
+  for (let r = 0; r <= rows; r++) rowTable.set([(starts[r] ?? 0) * 4, across.start[r]], 2 * r);
+
+  // The maximum over rows first: worth it where it is over more than one row.
+  const first = kernel.kind === 'max' && across.list.length > 3 * rows;
+  const parts = !first && rows < PARTS ? Math.min(PARTS, cells) : 1;
+  const rowElements = rowLength(inputs[0]) * channels;
+  const rowBytes = Math.ceil((rowElements * 4 + 16) / 64) * 64;
+
+  const start = kernel.kind === 'unpool' ? set('s', splat(0)) : '';
   const result = get(kernel.kind === 'argmax' ? 'r' : 's');
-  const one = `${start} ${set('e', get('first'))} ${loopUpTo('e', get('last'), set('v', value) + step, 12)}`;
-  const position = (o: number) => `(i32.load offset=${o} ${plus(get('table0'), times(get('i'), i32(8)))})`;
+  const field = (read: string, o: number) => `(i32.load offset=${o} ${get(read)})`;
+  const here = plus(plus(get('a'), field('f', 0)), get('c'));
+  const tap = `(f32x4.convert_i32x4_s (i32x4.splat ${plus(get('t'), field('f', 8))}))`;
+  const value = set('v', `(v128.load align=4 ${here})`);
+  const step = {
+    max: `${value} ${set('s', maximum)}`,
+    argmax: `${value} ${set('better', `(f32x4.lt ${get('s')} ${get('v')})`)}
+      ${set('s', `(v128.bitselect ${get('v')} ${get('s')} ${get('better')})`)} ${set('r', `(v128.bitselect ${tap} ${get('r')} ${get('better')})`)}`,
+    unpool: `${value} ${set('s', `(f32x4.add ${get('s')} (v128.and ${get('v')} (f32x4.eq ${tap} (v128.load align=4 ${plus(plus(get('b'), field('f', 4)), get('c'))}))))`)}`,
+  }[kernel.kind];
+  // The first read wins ties, also among −∞: the sums start from it.
+  const opening =
+    kernel.kind === 'unpool'
+      ? start
+      : `${set('s', `(v128.load align=4 ${here})`)} ${kernel.kind === 'argmax' ? set('r', tap) : ''}`;
+  const columns = `${set('f', get('f0'))} ${loopUpTo('f', get('f1'), step, 12)}`;
+  const openRow =
+    set('a', plus(get('input0'), field('e', 0))) +
+    (kernel.kind === 'unpool' ? set('b', plus(get('input1'), field('e', 4))) : '') +
+    set('t', field('e', 8));
+  const overRows = `${set('e', get('e0'))} ${loopUpTo('e', get('e1'), `${openRow} ${columns}`, 12)}`;
+  const reduced = first
+    ? `${set('f', get('f0'))} ${opening} ${columns}`
+    : `${set('e', get('e0'))} ${set('f', get('f0'))} ${kernel.kind === 'unpool' ? '' : openRow} ${opening} ${overRows}`;
+
+  const whole = Math.floor(channels / 4) * 16;
+  const rest = channels % 4;
+  const at = plus(get('y'), get('c'));
+  const column = (o: number) => `(i32.load offset=${o} ${plus(get('table2'), times(get('p'), i32(4)))})`;
+  const columnAt = (n: string) => plus(get('table3'), times(n, i32(12)));
+  const cell = `${set('f0', columnAt(column(0)))} ${set('f1', columnAt(column(4)))} ${set('c', i32(0))}
+    ${whole ? loopUpTo('c', i32(whole), `${reduced} ${storeLanes(at, 0, result, 4)}`, 16) : ''}
+    ${rest ? `${reduced} ${storeLanes(at, 0, result, rest)}` : ''} ${bump('y', channels * 4)}`;
+
+  const rowAt = (n: string) => plus(get('table1'), times(n, i32(12)));
+  const row = (o: number) => `(i32.load offset=${o} ${plus(get('table0'), times(get('row'), i32(8)))})`;
+  const joinRows = `${set('z', plus(get('scratch'), times(get('thread'), i32(rowBytes))))} ${set('a', get('z'))} ${set('c', i32(0))}
+    ${loopUpTo(
+      'c',
+      i32(rowElements * 4),
+      `${set('e', get('e0'))} ${set('s', `(v128.load align=4 ${plus(plus(get('input0'), field('e', 0)), get('c'))})`)} ${bump('e', 12)}
+      ${loopUpTo('e', get('e1'), `${set('v', `(v128.load align=4 ${plus(plus(get('input0'), field('e', 0)), get('c'))})`)} ${set('s', maximum)}`, 12)}
+      (v128.store align=4 ${plus(get('z'), get('c'))} ${get('s')})`,
+      16,
+    )}`;
+  const limit = first
+    ? `(if (i32.ge_u ${get('thread')} ${i32(THREADS)}) (then (return)))
+      (if (i32.gt_u ${get('threads')} ${i32(THREADS)}) (then ${set('threads', i32(THREADS))}))`
+    : '';
   const margins = marginRuns(output);
-  const body = `${zeroMargins(2, margins)} ${share('i', 'to', product(shape))}
+  const body = `${limit} ${zeroMargins(4, margins)} ${share('i', 'to', rows * parts)}
     ${loopUpTo(
       'i',
       get('to'),
-      `${set('y', plus(get('output'), position(0)))}
-      ${set('first', plus(get('table1'), times(position(4), i32(12))))} ${set('last', plus(get('table1'), times(position(12), i32(12))))}
-      ${set('c', i32(0))}
-      ${vectors > 0 ? loopUpTo('c', i32(vectors * 16), `${one} ${storeLanes(plus(get('y'), get('c')), 0, result, 4)}`, 16) : ''}
-      ${rest > 0 ? `${one} ${storeLanes(plus(get('y'), get('c')), 0, result, rest)}` : ''}`,
+      `${set('row', `(i32.div_u ${get('i')} ${i32(parts)})`)} ${set('part', `(i32.rem_u ${get('i')} ${i32(parts)})`)}
+      ${set('e0', rowAt(row(4)))} ${set('e1', rowAt(row(12)))} ${first ? joinRows : ''}
+      ${set('p', `(i32.div_u ${times(get('part'), i32(cells))} ${i32(parts)})`)}
+      ${set('stop', `(i32.div_u ${times(plus(get('part'), i32(1)), i32(cells))} ${i32(parts)})`)}
+      ${set('y', plus(plus(get('output'), row(0)), times(get('p'), i32(channels * 4))))}
+      ${loopUpTo('p', get('stop'), cell)}`,
     )}`;
+  const names = 'i to row part y p stop e e0 e1 f f0 f1 a b t z c m'.split(' ');
   return {
     text: runFunction(
       inputs.length,
-      3,
-      `${locals('i32', 'i', 'to', 'y', 'first', 'last', 'e', 'c', 'm')} ${locals('v128', 's', 'r', 'v', 'better')}`,
+      5,
+      `${locals('i32', ...names)} ${locals('v128', 's', 'r', 'v', 'better')}`,
       body,
     ),
-    tables: [positions, Int32Array.from(reads), margins],
+    tables: [
+      rowTable,
+      Int32Array.from(across.list),
+      Int32Array.from(along.start),
+      Int32Array.from(along.list),
+      margins,
+    ],
+    scratch: first ? THREADS * rowBytes : 0,
   };
+}
+
+/** s where it is at least v, else v. */
+const maximum = `(f32x4.pmax ${get('s')} ${get('v')})`;
+
+/** Where the tap reads along spatial dimension `a` for position `p`; undefined outside the source. */
+function placeOf(kernel: Window, source: Layout, a: number, p: number, tap: number): number | undefined {
+  const shift = kernel.dilations[a] * tap - kernel.padLow[a];
+  const from = kernel.kind === 'unpool' ? (p - shift) / kernel.strides[a] : kernel.strides[a] * p + shift;
+  return Number.isInteger(from) && from >= 0 && from < source.shape[a + 1] ? from : undefined;
+}
+
+/** Per row of the output (batch and all spatial dimensions but the last): the rows it reads, by tap. */
+function readsOfRows(kernel: Window, { inputs, output }: KernelCall): Reads {
+  const outer = output.shape.slice(0, -2);
+  const taps = tapIndices(kernel.kernelShape.slice(0, -1));
+  const width = kernel.kernelShape.at(-1) ?? 1;
+  const places = inputs.map(l => ({ origin: originOf(l), pitches: pitchesOf(l), bytes: channelsOf(l) * 4 }));
+  const reads: Reads = { start: [0], list: [] };
+  for (let r = 0; r < product(outer); r++) {
+    const [n, ...at] = coordinatesOf(r, outer);
+    taps.forEach((tap, t) => {
+      const from = at.map((p, a) => placeOf(kernel, inputs[0], a, p, tap[a]));
+      if (from.includes(undefined)) return;
+      const bytes = places.map(
+        ({ origin, pitches, bytes }) =>
+          (origin +
+            (n ?? 0) * pitches[0] +
+            from.reduce<number>((sum, v, a) => sum + v! * pitches[a + 1], 0)) *
+          bytes,
+      );
+      reads.list.push(bytes[0], bytes[1] ?? 0, t * width);
+    });
+    reads.start.push(reads.list.length / 3);
+  }
+  return reads;
+}
+
+/** Per cell along a row of the output: the cells it reads along a row. */
+function readsAlongRow(kernel: Window, { inputs, output }: KernelCall): Reads {
+  const a = kernel.kernelShape.length - 1;
+  const bytes = channelsOf(output) * 4;
+  const reads: Reads = { start: [0], list: [] };
+  for (let p = 0; p < rowLength(output); p++) {
+    // Without spatial dimensions the cells of a row are the batch.
+    if (a < 0) reads.list.push(p * bytes, p * bytes, 0);
+    else
+      for (let tap = 0; tap < kernel.kernelShape[a]; tap++) {
+        const from = placeOf(kernel, inputs[0], a, p, tap);
+        if (from !== undefined) reads.list.push(from * bytes, from * bytes, tap);
+      }
+    reads.start.push(reads.list.length / 3);
+  }
+  return reads;
 }
