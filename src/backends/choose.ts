@@ -1,13 +1,55 @@
-// Backends by name. A backend asked for by name never falls back: it works or the run stops with the reason.
+// Backends by name. One asked for by name never falls back: it works, or the run stops with the reason. 'auto' takes
+// WebGPU only where a hardware adapter answers, else wasm.
 
+import { existsSync } from 'node:fs';
 import { NdconvError } from '../errors.ts';
 import type { Backend, BackendOptions } from './backend.ts';
 import { createReferenceBackend } from './reference.ts';
 
-/** Creates the backend called `name`: 'auto', 'wasm' or 'reference'. */
+/** What may be asked for. */
+export const BACKENDS = [
+  'auto',
+  'reference',
+  'wasm',
+  'gpujs',
+  'gpujs:webgpu',
+  'gpujs:webgl2',
+  'gpujs:headlessgl',
+  'gpujs:webasm',
+  'gpujs:cpu',
+] as const;
+
+export type BackendName = (typeof BACKENDS)[number];
+
+/** What 'auto' takes on this machine, and why. */
+export async function decideAuto(): Promise<{ name: 'gpujs:webgpu' | 'wasm'; reason: string }> {
+  // Looking for adapters takes time and prints the driver's complaints: without a device there is nothing to look for.
+  if (process.platform === 'linux' && !['/dev/dri', '/dev/nvidia0', '/dev/dxg'].some(d => existsSync(d)))
+    return { name: 'wasm', reason: 'this machine has no graphics device' };
+  const { probeWebGpu } = await import('./gpujs.ts');
+  const { adapter, software, reason } = await probeWebGpu();
+  if (adapter === undefined)
+    return { name: 'wasm', reason: `no WebGPU adapter (${reason ?? 'none answers'})` };
+  if (software) return { name: 'wasm', reason: `the WebGPU adapter ${adapter} computes on the processor` };
+  return { name: 'gpujs:webgpu', reason: `WebGPU on ${adapter}` };
+}
+
+/** Creates a backend. `wide` and `threads` apply to wasm: 'auto' passes them on only there. Throws BackendError. */
 export async function chooseBackend(name: string, options: BackendOptions): Promise<Backend> {
+  if (!(BACKENDS as readonly string[]).includes(name))
+    throw new NdconvError('BackendError', `there is no backend '${name}'; there are ${BACKENDS.join(', ')}`);
+  const { threads, wide, ...common } = options;
+  if (name === 'auto') {
+    const { name: found } = await decideAuto();
+    return chooseBackend(found, found === 'wasm' ? options : common);
+  }
+  if (name === 'wasm') return (await import('./wasm/backend.ts')).createWasmBackend(options);
+  if (threads !== undefined)
+    throw new NdconvError(
+      'BackendError',
+      `backend ${name}: threads apply to the wasm backend alone; leave them out or choose wasm`,
+    );
   if (name === 'reference') return createReferenceBackend();
-  if (name === 'auto' || name === 'wasm')
-    return (await import('./wasm/backend.ts')).createWasmBackend(options);
-  throw new NdconvError('BackendError', `backend ${name}: not available; use auto, wasm or reference`);
+  const mode = (name.split(':')[1] ?? 'webgpu') as 'webgpu' | 'webgl2' | 'headlessgl' | 'webasm' | 'cpu';
+  return (await import('./gpujs.ts')).createGpujsBackend({ ...common, mode });
 }
