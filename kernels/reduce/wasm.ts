@@ -27,6 +27,10 @@ import { fullShape, type Reduce } from './spec.ts';
 
 /** Most cells summed in f32 before going to f64. */
 const CELLS = 512;
+/** Most elements of a flat run summed in f32, sixteen partial sums wide, before going to f64. */
+const FLAT = 4096;
+/** Vectors of channels summed side by side, one cache line. */
+const GROUP = 4;
 /** Most pieces a row of outputs is cut into. */
 const PIECES = 16;
 
@@ -45,19 +49,22 @@ export function renderReduce(call: KernelCall): WasmRendering {
   const sumChannels = outChannels === 1 && channels > 1;
   const moves = inputs.map(l => movementOf(l, full));
 
-  // Input rows by the output row they go to; rows longer than CELLS are split.
+  // Flat: a whole row goes to one number and every input either moves with the elements of the row or not at all.
+  const still = inputs.map(l => l.shape[rank - 1] === 1 && l.shape[rank - 2] === 1);
+  const moving = moves.map(m => (m.cells === 1 || cells === 1) && (m.channels === 1 || channels === 1));
+  const flat = sumCells && outChannels === 1 && moves.every((_, i) => still[i] || moving[i]);
+
+  // Input rows by the output row they go to; long rows are split.
   const outRows = broadcastRows(output, full);
   const inRows = inputs.map(l => broadcastRows(l, full));
   const byOutput = new Map<number, number[]>();
-  const span = sumCells ? CELLS : cells;
+  const length = flat ? cells * channels : cells;
+  const span = flat ? FLAT : sumCells ? CELLS : cells;
+  const gone = (i: number, p: number) =>
+    flat ? (still[i] ? 0 : p) : moves[i].cells && cells > 1 ? p * inputs[i].shape[rank - 1] : 0;
   for (let row = 0; row < outRows.length; row++)
-    for (let p = 0; p < cells; p += span) {
-      const entry = [
-        Math.min(span, cells - p),
-        ...moves.map(
-          (m, i) => (inRows[i][row] + (m.cells && cells > 1 ? p * inputs[i].shape[rank - 1] : 0)) * 4,
-        ),
-      ];
+    for (let p = 0; p < length; p += span) {
+      const entry = [Math.min(span, length - p), ...moves.map((_, i) => (inRows[i][row] + gone(i, p)) * 4)];
       const list = byOutput.get(outRows[row]);
       if (list) list.push(...entry);
       else byOutput.set(outRows[row], entry);
@@ -103,7 +110,30 @@ export function renderReduce(call: KernelCall): WasmRendering {
     `(f64.store offset=${offset} ${address} ${joinWide(`(f64.load offset=${offset} ${address})`, v)})`;
 
   let work: string;
-  if (channels === 1 || sumChannels) {
+  // Loads the vectors of inputs `offset` bytes further along.
+  const loadAt = (offset: number, moves: readonly boolean[]) =>
+    moves
+      .map((moves, i) =>
+        set(
+          `x${i}`,
+          moves
+            ? `(v128.load offset=${offset} align=4 ${get(`a${i}`)})`
+            : `(v128.load32_splat ${get(`a${i}`)})`,
+        ),
+      )
+      .join('');
+  const sums = Array.from({ length: GROUP }, (_, g) => `s${g}`);
+  const resetSums = sums.map(s => set(s, splat(neutral))).join('');
+  if (flat) {
+    const forward = still.map(v => !v);
+    const four = (g: number) => `${loadAt(16 * g, forward)} ${set(sums[g], join(get(sums[g]), value))}`;
+    const advance = (bytes: number) => forward.map((v, i) => (v ? bump(`a${i}`, bytes) : '')).join('');
+    const inside = `(i32x4.lt_s (v128.const i32x4 0 1 2 3) (i32x4.splat (i32.sub ${get('n')} ${get('c')})))`;
+    work = `${resetSums} ${set('c', i32(0))}
+      ${loopUpTo('c', `(i32.and ${get('n')} ${i32(-4 * GROUP)})`, sums.map((_, g) => four(g)).join('') + advance(16 * GROUP), 4 * GROUP)}
+      ${loopUpTo('c', get('n'), `${loadAt(0, forward)} ${set('s0', join(get('s0'), `(v128.bitselect ${value} ${splat(neutral)} ${inside})`))} ${advance(16)}`, 4)}
+      ${set('s', join(join(get('s0'), get('s1')), join(get('s2'), get('s3'))))} ${addTo(get('d'), 0, lanes(get('s')).reduce(joinWide))}`;
+  } else if (channels === 1 || sumChannels) {
     // One number a cell; over cells too, one vector of partial sums a row.
     const acrossChannels =
       (vectors > 0 ? loop('k', vectors, `${load} ${set('s', join(get('s'), value))} ${next}`) : '') +
@@ -115,22 +145,37 @@ export function renderReduce(call: KernelCall): WasmRendering {
       ? `${reset} ${set('c', i32(0))} ${loopUpTo('c', get('n'), acrossChannels + back)} ${addTo(get('d'), 0, total)}`
       : `${set('q', get('d'))} ${set('c', i32(0))} ${loopUpTo('c', get('n'), `${reset} ${acrossChannels} ${addTo(get('q'), 0, total)} ${back} ${bump('q', 8)}`)}`;
   } else if (sumCells) {
-    // One number a channel: for each vector of channels, down the cells.
-    const column = (last: boolean) => `${set('s', splat(neutral))} ${set('c', i32(0))}
-      ${loopUpTo('c', get('n'), `${load} ${set('s', join(get('s'), value))} ${moves.map((_, i) => bump(`a${i}`, cellStep[i])).join('')}`)}
-      ${lanes(get('s'))
-        .slice(0, last ? rest : 4)
-        .map((v, k) => addTo(get('q'), 8 * k, v))
-        .join('')} ${bump('q', 32)}`;
+    // One number a channel: for a few vectors of channels at a time, down the cells.
+    const columns = (count: number, last: number) => {
+      const down = sums
+        .slice(0, count)
+        .map((s, g) => `${loadAt(16 * g, along)} ${set(s, join(get(s), value))}`)
+        .join('');
+      const add = sums
+        .slice(0, count)
+        .flatMap((s, g) =>
+          lanes(get(s))
+            .slice(0, g === count - 1 ? last : 4)
+            .map((v, k) => addTo(get('q'), 32 * g + 8 * k, v)),
+        )
+        .join('');
+      return `${resetSums} ${set('c', i32(0))}
+        ${loopUpTo('c', get('n'), down + moves.map((_, i) => bump(`a${i}`, cellStep[i])).join(''))} ${add} ${bump('q', 32 * count)}`;
+    };
     const rewind = moves
       .map((_, i) =>
         set(
           `a${i}`,
-          plus(`(i32.sub ${get(`a${i}`)} ${times(get('n'), i32(cellStep[i]))})`, i32(along[i] ? 16 : 0)),
+          plus(
+            `(i32.sub ${get(`a${i}`)} ${times(get('n'), i32(cellStep[i]))})`,
+            i32(along[i] ? 16 * GROUP : 0),
+          ),
         ),
       )
       .join('');
-    work = `${set('q', get('d'))} ${vectors > 0 ? loop('k', vectors, column(false) + rewind) : ''} ${rest > 0 ? column(true) : ''}`;
+    const whole = Math.floor(vectors / GROUP);
+    const left = (vectors % GROUP) + (rest > 0 ? 1 : 0);
+    work = `${set('q', get('d'))} ${whole > 0 ? loop('k', whole, columns(GROUP, 4) + rewind) : ''} ${left > 0 ? columns(left, rest || 4) : ''}`;
   } else {
     // Only outer dimensions: element by element.
     const element = `${load} ${set('s', value)}`;
@@ -183,7 +228,7 @@ export function renderReduce(call: KernelCall): WasmRendering {
     text: `${vectorFunctions(expr)}\n${runFunction(
       moves.length,
       4,
-      `${locals('i32', ...names)} ${locals('v128', 's', ...moves.map((_, i) => `x${i}`))} ${locals('f64', 't')}`,
+      `${locals('i32', ...names)} ${locals('v128', 's', ...sums, ...moves.map((_, i) => `x${i}`))} ${locals('f64', 't')}`,
       `(if (i32.eqz ${get('phase')}) (then ${first}) (else ${second}))`,
     )}`,
     tables: [Int32Array.from(entries), Int32Array.from(units), Int32Array.from(outputs), runs],
