@@ -39,7 +39,8 @@ export function renderExpr(expr: Expr, read: (index: number) => string): string 
     case 'sigmoid':
       return `(1 / (1 + Math.exp(0 - Math.max(${a}, (-80)))))`;
     case 'step':
-      return `(${a} > 0 ? 1.5 : 0.5) - 0.5`.replace(/^(.*)$/, '($1)');
+      // Whole literals would make the choice an integer.
+      return `((${a} > 0 ? 1.5 : 0.5) - 0.5)`;
     case 'select':
       return `(${a} > 0 ? ${b} : ${c})`;
   }
