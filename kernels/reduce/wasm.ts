@@ -25,14 +25,19 @@ import {
 } from '../wasm-text.ts';
 import { fullShape, type Reduce } from './spec.ts';
 
-/** Most cells summed in f32 before going to f64. */
+/** Most cells summed in f32 before going to f64, and most elements these should be: they are read from the first cache. */
 const CELLS = 512;
+const BLOCK = 4096;
 /** Most elements of a flat run summed in f32, sixteen partial sums wide, before going to f64. */
 const FLAT = 4096;
-/** Vectors of channels summed side by side, one cache line. */
-const GROUP = 4;
+/** Vectors of channels summed side by side: whole cache lines, and few streams through memory. */
+const GROUP = 16;
+/** Vectors of a flat run summed side by side. */
+const WIDTH = 4;
 /** Most pieces a row of outputs is cut into. */
 const PIECES = 16;
+/** Pieces in all that keep every thread busy; beyond them pieces only cost scratch. */
+const UNITS = 64;
 
 export function renderReduce(call: KernelCall): WasmRendering {
   const { kind, expr } = call.kernel as Reduce;
@@ -59,7 +64,7 @@ export function renderReduce(call: KernelCall): WasmRendering {
   const inRows = inputs.map(l => broadcastRows(l, full));
   const byOutput = new Map<number, number[]>();
   const length = flat ? cells * channels : cells;
-  const span = flat ? FLAT : sumCells ? CELLS : cells;
+  const span = flat ? FLAT : sumCells ? Math.min(CELLS, Math.max(16, Math.floor(BLOCK / channels))) : cells;
   const gone = (i: number, p: number) =>
     flat ? (still[i] ? 0 : p) : moves[i].cells && cells > 1 ? p * inputs[i].shape[rank - 1] : 0;
   for (let row = 0; row < outRows.length; row++)
@@ -76,7 +81,7 @@ export function renderReduce(call: KernelCall): WasmRendering {
   const outputs: number[] = [];
   for (const [out, list] of byOutput) {
     const count = list.length / stride;
-    const pieces = Math.min(PIECES, count);
+    const pieces = Math.min(PIECES, count, Math.ceil(UNITS / byOutput.size));
     outputs.push(out * 4, units.length / 2, pieces);
     for (let piece = 0; piece < pieces; piece++) {
       const [from, to] = [Math.floor((piece * count) / pieces), Math.floor(((piece + 1) * count) / pieces)];
@@ -109,6 +114,15 @@ export function renderReduce(call: KernelCall): WasmRendering {
   const addTo = (address: string, offset: number, v: string) =>
     `(f64.store offset=${offset} ${address} ${joinWide(`(f64.load offset=${offset} ${address})`, v)})`;
 
+  // The same for four at once.
+  const addFour = (address: string, offset: number, v: string) =>
+    [v, `(i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7 ${v} ${v})`]
+      .map((half, h) => {
+        const o = `offset=${offset + 16 * h} align=8`;
+        return `(v128.store ${o} ${address} (f64x2.${kind === 'sum' ? 'add' : 'max'} (v128.load ${o} ${address}) (f64x2.promote_low_f32x4 ${half})))`;
+      })
+      .join(' ');
+
   let work: string;
   // Loads the vectors of inputs `offset` bytes further along.
   const loadAt = (offset: number, moves: readonly boolean[]) =>
@@ -130,7 +144,15 @@ export function renderReduce(call: KernelCall): WasmRendering {
     const advance = (bytes: number) => forward.map((v, i) => (v ? bump(`a${i}`, bytes) : '')).join('');
     const inside = `(i32x4.lt_s (v128.const i32x4 0 1 2 3) (i32x4.splat (i32.sub ${get('n')} ${get('c')})))`;
     work = `${resetSums} ${set('c', i32(0))}
-      ${loopUpTo('c', `(i32.and ${get('n')} ${i32(-4 * GROUP)})`, sums.map((_, g) => four(g)).join('') + advance(16 * GROUP), 4 * GROUP)}
+      ${loopUpTo(
+        'c',
+        `(i32.and ${get('n')} ${i32(-4 * WIDTH)})`,
+        sums
+          .slice(0, WIDTH)
+          .map((_, g) => four(g))
+          .join('') + advance(16 * WIDTH),
+        4 * WIDTH,
+      )}
       ${loopUpTo('c', get('n'), `${loadAt(0, forward)} ${set('s0', join(get('s0'), `(v128.bitselect ${value} ${splat(neutral)} ${inside})`))} ${advance(16)}`, 4)}
       ${set('s', join(join(get('s0'), get('s1')), join(get('s2'), get('s3'))))} ${addTo(get('d'), 0, lanes(get('s')).reduce(joinWide))}`;
   } else if (channels === 1 || sumChannels) {
@@ -153,10 +175,13 @@ export function renderReduce(call: KernelCall): WasmRendering {
         .join('');
       const add = sums
         .slice(0, count)
-        .flatMap((s, g) =>
-          lanes(get(s))
-            .slice(0, g === count - 1 ? last : 4)
-            .map((v, k) => addTo(get('q'), 32 * g + 8 * k, v)),
+        .map((s, g) =>
+          g < count - 1 || last === 4
+            ? addFour(get('q'), 32 * g, get(s))
+            : lanes(get(s))
+                .slice(0, last)
+                .map((v, k) => addTo(get('q'), 32 * g + 8 * k, v))
+                .join(''),
         )
         .join('');
       return `${resetSums} ${set('c', i32(0))}
@@ -181,13 +206,7 @@ export function renderReduce(call: KernelCall): WasmRendering {
     const element = `${load} ${set('s', value)}`;
     const inner =
       (vectors > 0
-        ? loop(
-            'k',
-            vectors,
-            `${element} ${lanes(get('s'))
-              .map((v, k) => addTo(get('q'), 8 * k, v))
-              .join('')} ${next} ${bump('q', 32)}`,
-          )
+        ? loop('k', vectors, `${element} ${addFour(get('q'), 0, get('s'))} ${next} ${bump('q', 32)}`)
         : '') +
       (rest > 0
         ? `${element} ${lanes(get('s'))
