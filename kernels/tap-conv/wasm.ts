@@ -3,7 +3,8 @@
 // Weights are packed `[group][block of channels][tap][c][block]` once; a tile of `cells` × `vectors` sums stays in
 // registers while the taps and input channels stream by: per tap and channel, load the weight vectors, splat one input
 // per cell, multiply and add. Chunks of about 96 cells pass through all weight blocks before moving on, so that the
-// input stays in the first cache.
+// input stays in the first cache. Depthwise convolutions take the same walk with blocks of channels on both sides: per
+// tap, a vector of inputs times a vector of weights.
 
 import { channelsOf, type Layout, originOf, pitchesOf, product } from '../../src/tensor/layout.ts';
 import { tapIndices } from '../../src/tensor/taps.ts';
@@ -36,14 +37,18 @@ interface Walk {
 }
 
 export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRendering {
-  const kernel = call.kernel as TapConv;
+  const given = call.kernel as TapConv;
   const [x] = call.inputs;
   const { output } = call;
   const [C, K] = [channelsOf(x), channelsOf(output)];
-  const [depth, width] = [C / kernel.groups, K / kernel.groups];
+  // One channel in and out per group: to the walk a single group whose weights are the same either way round.
+  const depthwise = given.groups > 1 && given.groups === C && given.groups === K;
+  const kernel = depthwise ? { ...given, groups: 1, transpose: false } : given;
+  const depth = depthwise ? 1 : C / kernel.groups;
+  const width = K / kernel.groups;
   const vectors = target.wide ? 4 : 2;
-  const cells = target.relaxed ? 6 : 4;
   const block = Math.min(vectors * 4, Math.ceil(width / 4) * 4);
+  const cells = cellsOf(target, block / 4);
   const blocks = Math.ceil(width / block);
   const taps = product(kernel.kernelShape);
   const blockBytes = taps * depth * block * 4;
@@ -64,7 +69,16 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
   const widths = new Set<number>([Math.min(block, width), ...(width % block ? [width % block] : [])]);
   const functions = [...widths].flatMap(n =>
     [...tails].map(m =>
-      tile(kernel, target, { cells: m, lanes: n, block, depth, stepIn, stepOut, name: `tile_${n}_${m}` }),
+      tile(kernel, target, {
+        cells: m,
+        lanes: n,
+        block,
+        depth,
+        stepIn,
+        stepOut,
+        depthwise,
+        name: `tile_${n}_${m}`,
+      }),
     ),
   );
 
@@ -87,7 +101,7 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
     'b',
     blocks,
     `${blocks > 1 && lastLanes !== block ? `(if (i32.eq ${get('b')} ${i32(blocks - 1)}) (then ${callTiles(lastLanes)}) (else ${callTiles(Math.min(block, width))}))` : callTiles(Math.min(block, width))}
-     ${bump('wa', blockBytes)} ${bump('ya', block * 4)} ${bump('ba', block * 4)}`,
+     ${bump('wa', blockBytes)} ${depthwise ? bump('xa', block * 4) : ''} ${bump('ya', block * 4)} ${bump('ba', block * 4)}`,
   );
   const chunkAt = (o: number) => `(i32.load offset=${o} ${plus(get('table0'), times(get('i'), i32(12)))})`;
   let start = 0;
@@ -143,6 +157,12 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
   };
 }
 
+// Cells of a tile whose sums, weights and input fit the registers (measured on V8, see the widths of WasmTarget).
+function cellsOf({ relaxed, wide }: WasmTarget, vectors: number): number {
+  if (!relaxed) return vectors === 1 ? 8 : 4;
+  return vectors === 1 || (wide && vectors === 2) ? 12 : 6;
+}
+
 // The outputs of each residue class of the input dilation, and its taps.
 function walksOf(kernel: TapConv, x: Layout, y: Layout, tileCells: number, tapBytes: number): Walk[] {
   const rank = kernel.kernelShape.length;
@@ -191,6 +211,7 @@ interface Tile {
   lanes: number;
   block: number;
   depth: number;
+  depthwise: boolean;
   stepIn: number;
   stepOut: number;
 }
@@ -198,7 +219,7 @@ interface Tile {
 function tile(
   kernel: TapConv,
   target: WasmTarget,
-  { name, cells, lanes, block, depth, stepIn, stepOut }: Tile,
+  { name, cells, lanes, block, depth, depthwise, stepIn, stepOut }: Tile,
 ): string {
   const vectors = Math.ceil(lanes / 4);
   const sums = Array.from({ length: cells * vectors }, (_, i) => `s${i}`);
@@ -210,9 +231,11 @@ function tile(
     for (let v = 0; v < vectors; v++)
       inner += set(`w${v}`, `(v128.load offset=${u * block * 4 + 16 * v} ${get('w')})`);
     for (let i = 0; i < cells; i++) {
-      inner += set('x', `(v128.load32_splat offset=${i * stepIn + 4 * u} ${get('xt')})`);
-      for (let v = 0; v < vectors; v++)
-        inner += set(`s${i * vectors + v}`, madd(get('x'), get(`w${v}`), get(`s${i * vectors + v}`)));
+      if (!depthwise) inner += set('x', `(v128.load32_splat offset=${i * stepIn + 4 * u} ${get('xt')})`);
+      for (let v = 0; v < vectors; v++) {
+        const input = depthwise ? `(v128.load offset=${i * stepIn + 16 * v} align=4 ${get('xt')})` : get('x');
+        inner += set(`s${i * vectors + v}`, madd(input, get(`w${v}`), get(`s${i * vectors + v}`)));
+      }
     }
     inner += '\n';
   }
@@ -281,6 +304,15 @@ function pack(kernel: TapConv, { C, K, depth, width, block, blocks, taps, biasAt
     ? `${set('d', plus(get('scratch'), i32(biasAt)))}
        ${loop('g', kernel.groups, loop('b', blocks, loop('j', block, `${set('k', channel)} (f32.store ${get('d')} ${value(plus(get('input2'), times(plus(times(get('g'), i32(width)), get('k')), i32(4))))}) ${bump('d', 4)}`)))}`
     : '';
-  return `(if (i32.eqz ${get('thread')}) (then ${set('d', get('scratch'))}
-    ${loop('g', kernel.groups, loop('b', blocks, loop('t', taps, loop('c', depth, weights))))} ${bias}))`;
+  // Threads share the taps of all blocks; the bias is one thread's.
+  const quotient = (a: string, n: number) => `(i32.div_u ${a} ${i32(n)})`;
+  const remainder = (a: string, n: number) => `(i32.rem_u ${a} ${i32(n)})`;
+  return `${share('i', 'to', kernel.groups * blocks * taps)} ${loopUpTo(
+    'i',
+    get('to'),
+    `${set('t', remainder(get('i'), taps))} ${set('b', remainder(quotient(get('i'), taps), blocks))} ${set('g', quotient(get('i'), taps * blocks))}
+     ${set('d', plus(get('scratch'), times(get('i'), i32(depth * block * 4))))}
+     ${loop('c', depth, weights)}`,
+  )}
+  (if (i32.eqz ${get('thread')}) (then ${bias}))`;
 }

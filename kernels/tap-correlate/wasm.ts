@@ -53,6 +53,8 @@ export function renderTapCorrelate(call: KernelCall, target: WasmTarget): WasmRe
     }
   const count = chunks.length / 3;
   const parts = Math.max(1, Math.min(MAX_PARTS, count, Math.floor(MAX_SCRATCH / (size * 4))));
+  // A symmetric result is summed where a tile reaches the upper triangle; the second phase mirrors it.
+  const direct = parts === 1 && !kernel.symmetric;
   const ranges = Array.from({ length: parts + 1 }, (_, p) => Math.floor((p * count) / parts));
 
   // Tiles: [byte in A of tap and rows, byte in B of columns, byte in the result, shape of tile].
@@ -66,13 +68,15 @@ export function renderTapCorrelate(call: KernelCall, target: WasmTarget): WasmRe
     const cell = tap.reduce((sum, v, d) => sum + v * kernel.dilations[d] * pa[d + 1], 0);
     for (let g = 0; g < kernel.groups; g++)
       for (let i = 0; i < I; i += rows)
-        for (let j = 0; j < perGroup; j += vectors * 4)
+        for (let j = 0; j < perGroup; j += vectors * 4) {
+          if (kernel.symmetric && j + vectors * 4 <= i) continue;
           tiles.push(
             (cell * CA + g * I + i) * 4,
             (g * perGroup + j) * 4,
             ((t * I + i) * J + g * perGroup + j) * 4,
             shapeOf(Math.min(rows, I - i), Math.min(vectors * 4, perGroup - j)),
           );
+        }
   });
   const tileCount = tiles.length / 4;
   const stepIn = (inSteps.at(-1) ?? 0) * CA * 4;
@@ -87,7 +91,7 @@ export function renderTapCorrelate(call: KernelCall, target: WasmTarget): WasmRe
         `(if (i32.eq ${get('s')} ${i32(n)}) (then (call $tile${n} ${plus(get('input0'), tileAt(0))} ${plus(get('input1'), tileAt(4))} ${plus(get('d'), tileAt(8))} ${get('f')} ${get('l')})))`,
     )
     .join('');
-  const target0 = parts === 1 ? get('output') : plus(get('scratch'), times(get('p'), i32(size * 4)));
+  const target0 = direct ? get('output') : plus(get('scratch'), times(get('p'), i32(size * 4)));
   const firstPhase = `${share('i', 'to', tileCount * parts)} ${loopUpTo(
     'i',
     get('to'),
@@ -96,17 +100,20 @@ export function renderTapCorrelate(call: KernelCall, target: WasmTarget): WasmRe
     ${set('f', plus(get('table0'), times(`(i32.load ${plus(get('table2'), times(get('p'), i32(4)))})`, i32(12))))}
     ${set('l', plus(get('table0'), times(`(i32.load offset=4 ${plus(get('table2'), times(get('p'), i32(4)))})`, i32(12))))} ${dispatch}`,
   )}`;
-  const secondPhase =
-    parts === 1
-      ? ''
-      : `${share('i', 'to', size)} ${loopUpTo(
-          'i',
-          get('to'),
-          `
-    ${set('sum', '(f64.const 0)')} ${set('d', plus(get('scratch'), times(get('i'), i32(4))))}
+  const [row, column] = [`(i32.div_u ${get('i')} ${i32(J)})`, `(i32.rem_u ${get('i')} ${i32(J)})`];
+  const source = kernel.symmetric
+    ? `(if (result i32) (i32.gt_u ${row} ${column}) (then ${plus(times(column, i32(J)), row)}) (else ${get('i')}))`
+    : get('i');
+  const secondPhase = direct
+    ? ''
+    : `${share('i', 'to', size)} ${loopUpTo(
+        'i',
+        get('to'),
+        `
+    ${set('sum', '(f64.const 0)')} ${set('d', plus(get('scratch'), times(source, i32(4))))}
     ${loop('p', parts, `${set('sum', `(f64.add ${get('sum')} (f64.promote_f32 (f32.load ${get('d')})))`)} ${bump('d', size * 4)}`)}
     (f32.store ${plus(get('output'), times(get('i'), i32(4)))} (f32.demote_f64 ${get('sum')}))`,
-        )}`;
+      )}`;
   return {
     text: `${functions.join('\n')}\n${runFunction(
       2,
@@ -115,7 +122,7 @@ export function renderTapCorrelate(call: KernelCall, target: WasmTarget): WasmRe
       `(if (i32.eqz ${get('phase')}) (then ${firstPhase}) (else ${secondPhase}))`,
     )}`,
     tables: [Int32Array.from(chunks), Int32Array.from(tiles), Int32Array.from(ranges)],
-    scratch: parts === 1 ? 0 : parts * size * 4,
+    scratch: direct ? 0 : parts * size * 4,
     phases: 2,
   };
 }

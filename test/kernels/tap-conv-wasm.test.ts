@@ -9,7 +9,7 @@ function randomConvolution(random: Random, rank: number): Single {
   const each = (low: number, high: number) =>
     Array.from({ length: rank }, () => low + random.integer(high - low + 1));
   const pick = <T>(...values: T[]): T => values[random.integer(values.length)];
-  const groups = pick(1, 1, 1, 2, 3, 8);
+  const groups = pick(1, 1, 1, 2, 3, 8, 21);
   const depthwise = random.integer(4) === 0;
   const depth = depthwise ? 1 : pick(1, 2, 3, 4, 5, 8);
   const width = depthwise ? 1 : pick(1, 2, 3, 5, 8, 16, 19, 34);
