@@ -56,12 +56,16 @@ const horner = (x: string, coefficients: number[]): string =>
 const bits = (value: number): string => `(v128.const i32x4 ${new Array(4).fill(value).join(' ')})`;
 const local = (name: string): string => `(local.get $${name})`;
 
+// Added to a small number it leaves the nearest integer in the low bits.
+const ROUND = 1.5 * 2 ** 23;
+
 // eˣ = 2ⁿ·eʳ with n = round(x / ln 2), |r| ≤ ln 2 / 2. 2ⁿ in two factors, so that results near the ends of the range hold.
 const EXP = `(func $exp (param $x v128) (result v128) (local $n v128) (local $r v128) (local $i v128) (local $h v128) (local $c v128)
   (local.set $c (f32x4.min (f32x4.max ${local('x')} ${splat(-104)}) ${splat(89)}))
-  (local.set $n (f32x4.nearest (f32x4.mul ${local('c')} ${splat(Math.LOG2E)})))
+  (local.set $i (f32x4.add (f32x4.mul ${local('c')} ${splat(Math.LOG2E)}) ${splat(ROUND)}))
+  (local.set $n (f32x4.sub ${local('i')} ${splat(ROUND)}))
   (local.set $r (f32x4.sub (f32x4.sub ${local('c')} (f32x4.mul ${local('n')} ${splat(0.693359375)})) (f32x4.mul ${local('n')} ${splat(-2.1219444e-4)})))
-  (local.set $i (i32x4.trunc_sat_f32x4_s ${local('n')}))
+  (local.set $i (i32x4.sub ${local('i')} ${bits(0x4b400000)}))
   (local.set $h (i32x4.shr_s ${local('i')} (i32.const 1)))
   (f32x4.mul (f32x4.mul
     (f32x4.add (f32x4.add (f32x4.mul ${horner(local('r'), [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1])} (f32x4.mul ${local('r')} ${local('r')})) ${local('r')}) ${splat(1)})

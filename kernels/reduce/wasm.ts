@@ -30,8 +30,8 @@ const CELLS = 512;
 const BLOCK = 4096;
 /** Most elements of a flat run summed in f32, sixteen partial sums wide, before going to f64. */
 const FLAT = 4096;
-/** Vectors of channels summed side by side: whole cache lines, and few streams through memory. */
-const GROUP = 16;
+/** Vectors of channels summed side by side: all where they are few, so that memory is read in order; else a cache line. */
+const groupOf = (vectors: number) => (vectors <= 16 ? Math.max(1, vectors) : 4);
 /** Vectors of a flat run summed side by side. */
 const WIDTH = 4;
 /** Most pieces a row of outputs is cut into. */
@@ -136,7 +136,8 @@ export function renderReduce(call: KernelCall): WasmRendering {
         ),
       )
       .join('');
-  const sums = Array.from({ length: GROUP }, (_, g) => `s${g}`);
+  const group = groupOf(vectors);
+  const sums = Array.from({ length: Math.max(WIDTH, group + 1) }, (_, g) => `s${g}`);
   const resetSums = sums.map(s => set(s, splat(neutral))).join('');
   if (flat) {
     const forward = still.map(v => !v);
@@ -193,14 +194,14 @@ export function renderReduce(call: KernelCall): WasmRendering {
           `a${i}`,
           plus(
             `(i32.sub ${get(`a${i}`)} ${times(get('n'), i32(cellStep[i]))})`,
-            i32(along[i] ? 16 * GROUP : 0),
+            i32(along[i] ? 16 * group : 0),
           ),
         ),
       )
       .join('');
-    const whole = Math.floor(vectors / GROUP);
-    const left = (vectors % GROUP) + (rest > 0 ? 1 : 0);
-    work = `${set('q', get('d'))} ${whole > 0 ? loop('k', whole, columns(GROUP, 4) + rewind) : ''} ${left > 0 ? columns(left, rest || 4) : ''}`;
+    const whole = Math.floor(vectors / group);
+    const left = (vectors % group) + (rest > 0 ? 1 : 0);
+    work = `${set('q', get('d'))} ${whole > 0 ? loop('k', whole, columns(group, 4) + rewind) : ''} ${left > 0 ? columns(left, rest || 4) : ''}`;
   } else {
     // Only outer dimensions: element by element.
     const element = `${load} ${set('s', value)}`;
