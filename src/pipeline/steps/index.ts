@@ -2,6 +2,7 @@
 
 import type { StepTable } from '../schema.ts';
 import type { Step } from '../step.ts';
+import { features } from './features.ts';
 import { generate } from './generate.ts';
 import { load } from './load.ts';
 import { network } from './network.ts';
@@ -13,6 +14,7 @@ const table = {
   generate,
   save,
   network,
+  features,
   'style-transfer': styleTransfer,
 } satisfies Record<string, Step>;
 

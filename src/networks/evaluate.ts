@@ -1,0 +1,72 @@
+// Runs a network once over one grid and reads layers of it: what features, style targets and embeddings are made of.
+// Nothing is trained here.
+
+import type { Backend } from '../backends/backend.ts';
+import { Graph, type Value } from '../graph/graph.ts';
+import { memoryOf, planProgram } from '../graph/plan.ts';
+import { Program } from '../graph/program.ts';
+import { instantiate, type Network } from './network.ts';
+
+/** A grid of values `[...spatial, channels]`, row-major. */
+export interface Grid {
+  shape: readonly number[];
+  data: Float32Array;
+}
+
+interface Recorded {
+  graph: Graph;
+  outputs: Record<string, Value>;
+}
+
+/** What is read of a layer; its value itself where absent. */
+type Reading = (value: Value) => Value;
+
+const itself: Reading = value => value;
+
+function record(
+  network: Network,
+  shape: readonly number[],
+  layers: readonly string[],
+  read: Reading,
+): Recorded {
+  const graph = new Graph();
+  const values = instantiate(network, graph.input('x', [1, ...shape]), layers);
+  return { graph, outputs: Object.fromEntries([...values].map(([name, value]) => [name, read(value)])) };
+}
+
+/** Shapes without the batch, `[...spatial, channels]`, of layers (all where absent), and bytes that reading them takes. */
+export function planNetwork(
+  network: Network,
+  shape: readonly number[],
+  layers: readonly string[] = network.layers.map(({ name }) => name),
+): { shapes: Map<string, number[]>; peak: number } {
+  const { graph, outputs } = record(network, shape, layers, itself);
+  const { peak } = memoryOf(planProgram(graph, { outputs }).plan);
+  const shapes = Object.entries(outputs).map(([name, value]) => [name, value.shape.slice(1)] as const);
+  return { shapes: new Map(shapes), peak };
+}
+
+/**
+ * Values of layers for one grid, by name. `read` makes what is read out of a layer's value `[1, ...spatial, channels]`
+ * (a Gram matrix, say). Throws NetworkError where the grid does not fit the network.
+ */
+export async function evaluateNetwork(
+  network: Network,
+  grid: Grid,
+  layers: readonly string[],
+  backend: Backend,
+  read: Reading = itself,
+): Promise<Map<string, Grid>> {
+  const { graph, outputs } = record(network, grid.shape, layers, read);
+  const program = await Program.compile(graph, { outputs }, backend);
+  try {
+    await program.write('x', grid.data);
+    await program.run();
+    const found = new Map<string, Grid>();
+    for (const [name, { shape }] of Object.entries(outputs))
+      found.set(name, { shape, data: await program.read(name) });
+    return found;
+  } finally {
+    await program.dispose();
+  }
+}
