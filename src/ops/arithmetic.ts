@@ -51,14 +51,14 @@ export function concat(values: readonly Value[], axis: number): Value {
   return first.graph.kernel(kernel, values, shape, 'concat');
 }
 
-/** Sum over dimensions, which keep size 1. */
-export function sum(x: Value, axes: readonly number[]): Value {
+/** Sum over dimensions (all where absent), which keep size 1. */
+export function sum(x: Value, axes: readonly number[] = x.shape.map((_, a) => a)): Value {
   const shape = x.shape.map((n, a) => (axes.includes(a) ? 1 : n));
   return product(shape) === product(x.shape) ? x : x.graph.reduce('sum', 'x0', [x], shape, 'sum');
 }
 
-/** Mean over dimensions, which keep size 1. */
-export function mean(x: Value, axes: readonly number[]): Value {
+/** Mean over dimensions (all where absent), which keep size 1. */
+export function mean(x: Value, axes: readonly number[] = x.shape.map((_, a) => a)): Value {
   const count = product(axes.map(a => x.shape[a]));
   if (count === 1) return x;
   const shape = x.shape.map((n, a) => (axes.includes(a) ? 1 : n));

@@ -1,0 +1,32 @@
+// ndconv for programs. From the outside in: `runPipeline` does what the command line does; `compute` runs operations on
+// ndarrays; Graph and Program are the engine below both.
+
+export type { Backend, BackendOptions } from './backends/backend.ts';
+export { BACKENDS, type BackendName, chooseBackend } from './backends/choose.ts';
+export { NdconvError } from './errors.ts';
+export type { Axis, Field, FieldKind } from './formats/field.ts';
+export { listFormats, readField, writeField } from './formats/index.ts';
+export {
+  type Arrays,
+  type ComputeOptions,
+  compute,
+  computeGradients,
+  type Results,
+  type Values,
+} from './graph/compute.ts';
+export { differentiate } from './graph/differentiate.ts';
+export { Graph, type Value } from './graph/graph.ts';
+export { Program } from './graph/program.ts';
+export { evaluateNetwork, type Grid, planNetwork } from './networks/evaluate.ts';
+export { type LayerDescription, layeredNetwork } from './networks/layered.ts';
+export { instantiate, type Layer, type Network } from './networks/network.ts';
+export { randomFilters } from './networks/random-filters.ts';
+export { loadKnownNetwork } from './networks/registry.ts';
+export { operations } from './ops/index.ts';
+export { minimise, type Outcome, type Problem } from './optim/minimise.ts';
+export { OPTIMISERS, type OptimiserSettings } from './optim/settings.ts';
+export * from './pipeline/index.ts';
+export { renderReport } from './report/html.ts';
+export type { Section } from './report/section.ts';
+export { type StyleProblem, transferStyle } from './style/transfer.ts';
+export { packNdarray, toNdarray } from './tensor/ndarray.ts';
