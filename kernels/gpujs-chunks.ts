@@ -3,7 +3,7 @@
 // error stays near that of a pairwise sum.
 
 import { type Layout, layoutOf, product } from '../src/tensor/layout.ts';
-import type { GpujsPass, PassArgument } from './gpujs.ts';
+import type { GpujsPass, PassArgument } from './gpujs-pass.ts';
 import { decompose, elementIndex, guard, kernelSource, loop, outputOf, sumOver } from './gpujs-text.ts';
 
 /** Threads that keep a device busy. */

@@ -4,6 +4,7 @@
 // inputs are zero; buffers may be read up to 256 bytes past their end, never written there.
 
 import type { Layout } from '../src/tensor/layout.ts';
+import type { Packed } from '../src/tensor/packed.ts';
 import type { Gather } from './gather/spec.ts';
 import type { MapKernel } from './map/spec.ts';
 import type { Reduce } from './reduce/spec.ts';
@@ -37,3 +38,11 @@ function hash(view: ArrayBufferView): string {
   for (const byte of bytes) g = Math.imul(g ^ byte, 0x5bd1e995) ^ (g >>> 13);
   return `${bytes.length}:${(h >>> 0).toString(16)}${(g >>> 0).toString(16)}`;
 }
+
+/** What a family computes, plainly: fills `result` (zeros at the start) for an output of shape `output`. */
+export type Reference<K extends Kernel> = (
+  kernel: K,
+  inputs: readonly Packed[],
+  output: readonly number[],
+  result: Float32Array,
+) => void;

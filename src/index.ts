@@ -17,7 +17,7 @@ export {
 export { differentiate } from './graph/differentiate.ts';
 export { Graph, type Value } from './graph/graph.ts';
 export { Program } from './graph/program.ts';
-export { evaluateNetwork, type Grid, planNetwork } from './networks/evaluate.ts';
+export { evaluateNetwork, planNetwork } from './networks/evaluate.ts';
 export { type LayerDescription, layeredNetwork } from './networks/layered.ts';
 export { instantiate, type Layer, type Network } from './networks/network.ts';
 export { randomFilters } from './networks/random-filters.ts';
@@ -30,3 +30,4 @@ export { renderReport } from './report/html.ts';
 export type { Section } from './report/section.ts';
 export { type StyleProblem, transferStyle } from './style/transfer.ts';
 export { packNdarray, toNdarray } from './tensor/ndarray.ts';
+export type { Packed } from './tensor/packed.ts';

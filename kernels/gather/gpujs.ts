@@ -2,7 +2,7 @@
 // in the concatenated inputs, so more of them than a kernel has arguments are added up in several passes.
 
 import type { Layout } from '../../src/tensor/layout.ts';
-import type { GpujsPass, GpujsRendering, PassArgument } from '../gpujs.ts';
+import type { GpujsPass, GpujsRendering, PassArgument } from '../gpujs-pass.ts';
 import { affine, elementIndex, guard, kernelSource, outputOf, sumOver } from '../gpujs-text.ts';
 import type { KernelCall } from '../kernel.ts';
 import type { Gather } from './spec.ts';

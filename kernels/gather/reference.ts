@@ -1,6 +1,7 @@
 // gather as written in spec.ts: the sum over the terms of every dimension.
 
-import { coordinatesOf, indexOf, type Reference } from '../reference.ts';
+import { coordinatesOf, indexOf } from '../../src/tensor/packed.ts';
+import type { Reference } from '../kernel.ts';
 import type { Gather } from './spec.ts';
 
 export const gather: Reference<Gather> = (kernel, inputs, output, result) => {

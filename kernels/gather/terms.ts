@@ -2,8 +2,8 @@
 // the first few dimensions.
 
 import { channelsOf, type Layout, originOf, pitchesOf, product } from '../../src/tensor/layout.ts';
+import { coordinatesOf } from '../../src/tensor/packed.ts';
 import type { KernelCall } from '../kernel.ts';
-import { coordinatesOf } from '../reference.ts';
 import { cellStarts, rowStarts } from '../wasm-text.ts';
 import type { Gather } from './spec.ts';
 

@@ -4,8 +4,8 @@
 // memory.copy. Where a dimension becomes the channels, elements are collected at a fixed stride instead.
 
 import { channelsOf, originOf, product } from '../../src/tensor/layout.ts';
+import { coordinatesOf } from '../../src/tensor/packed.ts';
 import type { KernelCall } from '../kernel.ts';
-import { coordinatesOf } from '../reference.ts';
 import type { WasmRendering } from '../wasm.ts';
 import {
   bump,

@@ -1,6 +1,6 @@
 // map for gpu.js: one thread per element; each input is read once, into a local.
 
-import type { GpujsRendering } from '../gpujs.ts';
+import type { GpujsRendering } from '../gpujs-pass.ts';
 import { broadcastIndex, kernelSource, outputOf } from '../gpujs-text.ts';
 import type { KernelCall } from '../kernel.ts';
 import { inputsIn } from './expr.ts';

@@ -1,6 +1,7 @@
 // map as written in spec.ts, in double precision.
 
-import { broadcastIndex, coordinatesOf, type Reference } from '../reference.ts';
+import { broadcastIndex, coordinatesOf } from '../../src/tensor/packed.ts';
+import type { Reference } from '../kernel.ts';
 import { evaluate } from './expr.ts';
 import type { MapKernel } from './spec.ts';
 

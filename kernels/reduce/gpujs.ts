@@ -1,7 +1,7 @@
 // reduce for gpu.js: sums (or maxima) in chunks, then over the chunks.
 
-import type { GpujsRendering } from '../gpujs.ts';
 import { chunkedSum } from '../gpujs-chunks.ts';
+import type { GpujsRendering } from '../gpujs-pass.ts';
 import { broadcastIndex } from '../gpujs-text.ts';
 import type { KernelCall } from '../kernel.ts';
 import { inputsIn } from '../map/expr.ts';

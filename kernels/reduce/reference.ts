@@ -1,8 +1,9 @@
 // reduce as written in spec.ts, sums in double precision.
 
 import { product } from '../../src/tensor/layout.ts';
+import { broadcastIndex, coordinatesOf } from '../../src/tensor/packed.ts';
+import type { Reference } from '../kernel.ts';
 import { evaluate } from '../map/expr.ts';
-import { broadcastIndex, coordinatesOf, type Reference } from '../reference.ts';
 import { fullShape, type Reduce } from './spec.ts';
 
 export const reduce: Reference<Reduce> = (kernel, inputs, output, result) => {

@@ -3,7 +3,7 @@
 
 import type { Layout } from '../../src/tensor/layout.ts';
 import { reach } from '../../src/tensor/taps.ts';
-import type { GpujsRendering } from '../gpujs.ts';
+import type { GpujsRendering } from '../gpujs-pass.ts';
 import { elementIndex, guard, kernelSource, literal, outputOf, sumOver } from '../gpujs-text.ts';
 import type { KernelCall } from '../kernel.ts';
 import type { TapConv } from './spec.ts';

@@ -1,7 +1,8 @@
 // tap-conv as written in spec.ts, cell by cell with coordinates, sums in double precision.
 
+import { coordinatesOf, indexOf } from '../../src/tensor/packed.ts';
 import { tapIndices } from '../../src/tensor/taps.ts';
-import { coordinatesOf, indexOf, type Reference } from '../reference.ts';
+import type { Reference } from '../kernel.ts';
 import type { TapConv } from './spec.ts';
 
 export const tapConv: Reference<TapConv> = (kernel, inputs, output, result) => {

@@ -1,8 +1,8 @@
 // tap-correlate for gpu.js: one thread per tap, pair of channels and chunk of cells, then the sum over the chunks.
 
 import { reach } from '../../src/tensor/taps.ts';
-import type { GpujsRendering } from '../gpujs.ts';
 import { chunkedSum } from '../gpujs-chunks.ts';
+import type { GpujsRendering } from '../gpujs-pass.ts';
 import { elementIndex, guard, literal } from '../gpujs-text.ts';
 import type { KernelCall } from '../kernel.ts';
 import type { TapCorrelate } from './spec.ts';

@@ -1,7 +1,8 @@
 // tap-correlate as written in spec.ts, sums in double precision.
 
+import { coordinatesOf, indexOf } from '../../src/tensor/packed.ts';
 import { tapIndices } from '../../src/tensor/taps.ts';
-import { coordinatesOf, indexOf, type Reference } from '../reference.ts';
+import type { Reference } from '../kernel.ts';
 import type { TapCorrelate } from './spec.ts';
 
 export const tapCorrelate: Reference<TapCorrelate> = (kernel, [a, b], output, result) => {

@@ -2,7 +2,7 @@
 // have won has named it.
 
 import { product } from '../../src/tensor/layout.ts';
-import type { GpujsRendering } from '../gpujs.ts';
+import type { GpujsRendering } from '../gpujs-pass.ts';
 import { elementIndex, guard, kernelSource, literal, loop, outputOf } from '../gpujs-text.ts';
 import type { KernelCall } from '../kernel.ts';
 import type { Window } from './spec.ts';

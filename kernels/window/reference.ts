@@ -1,7 +1,8 @@
 // window as written in spec.ts.
 
+import { coordinatesOf, indexOf } from '../../src/tensor/packed.ts';
 import { tapIndices } from '../../src/tensor/taps.ts';
-import { coordinatesOf, indexOf, type Reference } from '../reference.ts';
+import type { Reference } from '../kernel.ts';
 import type { Window } from './spec.ts';
 
 export const window: Reference<Window> = (kernel, inputs, output, result) => {

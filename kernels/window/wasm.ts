@@ -4,9 +4,9 @@
 // clipped to the input; for the gradient the tables list, per input cell, the windows that contain it.
 
 import { channelsOf, type Layout, originOf, pitchesOf, product } from '../../src/tensor/layout.ts';
+import { coordinatesOf } from '../../src/tensor/packed.ts';
 import { tapIndices } from '../../src/tensor/taps.ts';
 import type { KernelCall } from '../kernel.ts';
-import { coordinatesOf } from '../reference.ts';
 import type { WasmRendering } from '../wasm.ts';
 import {
   bump,

@@ -3,9 +3,10 @@
 
 import { selectMap } from '../../kernels/gather/spec.ts';
 import type { Kernel } from '../../kernels/kernel.ts';
-import { type Packed, runReference } from '../../kernels/reference.ts';
+import { runReference } from '../../kernels/reference.ts';
 import { createRandom } from '../random.ts';
 import { product } from '../tensor/layout.ts';
+import type { Packed } from '../tensor/packed.ts';
 import type { Backend } from './backend.ts';
 import { BACKENDS, chooseBackend, decideAuto } from './choose.ts';
 import { planCall } from './wasm/self-check.ts';

@@ -5,13 +5,8 @@ import type { Backend } from '../backends/backend.ts';
 import { Graph, type Value } from '../graph/graph.ts';
 import { memoryOf, planProgram } from '../graph/plan.ts';
 import { Program } from '../graph/program.ts';
+import type { Packed } from '../tensor/packed.ts';
 import { instantiate, type Network } from './network.ts';
-
-/** A grid of values `[...spatial, channels]`, row-major. */
-export interface Grid {
-  shape: readonly number[];
-  data: Float32Array;
-}
 
 interface Recorded {
   graph: Graph;
@@ -47,22 +42,22 @@ export function planNetwork(
 }
 
 /**
- * Values of layers for one grid, by name. `read` makes what is read out of a layer's value `[1, ...spatial, channels]`
+ * Values of layers for one grid `[...spatial, channels]`, by name. `read` makes what is read out of a layer's value `[1, ...spatial, channels]`
  * (a Gram matrix, say). Throws NetworkError where the grid does not fit the network.
  */
 export async function evaluateNetwork(
   network: Network,
-  grid: Grid,
+  grid: Packed,
   layers: readonly string[],
   backend: Backend,
   read: Reading = itself,
-): Promise<Map<string, Grid>> {
+): Promise<Map<string, Packed>> {
   const { graph, outputs } = record(network, grid.shape, layers, read);
   const program = await Program.compile(graph, { outputs }, backend);
   try {
     await program.write('x', grid.data);
     await program.run();
-    const found = new Map<string, Grid>();
+    const found = new Map<string, Packed>();
     for (const [name, { shape }] of Object.entries(outputs))
       found.set(name, { shape, data: await program.read(name) });
     return found;

@@ -54,7 +54,7 @@ export function resolvePadding(
 export function convolution(
   given: Value,
   weights: Value,
-  bias: Value | undefined,
+  bias?: Value,
   parameters: ConvolutionParameters = {},
 ): Value {
   const rank = given.shape.length - 2;
@@ -115,7 +115,7 @@ export function convolution(
 export function transposedConvolution(
   x: Value,
   weights: Value,
-  bias: Value | undefined,
+  bias?: Value,
   parameters: Omit<ConvolutionParameters, 'paddingMode'> & {
     outputPadding?: number | readonly number[];
   } = {},

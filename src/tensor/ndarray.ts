@@ -4,12 +4,7 @@
 import ndarray from 'ndarray';
 import { NdconvError } from '../errors.ts';
 import { product } from './layout.ts';
-
-/** Packed values, row-major. */
-export interface Packed {
-  shape: readonly number[];
-  data: Float32Array;
-}
+import type { Packed } from './packed.ts';
 
 /** Copies an ndarray into packed float32, whatever its strides, order and offset. Throws ShapeError where it is empty. */
 export function packNdarray(array: ndarray.NdArray): Packed {

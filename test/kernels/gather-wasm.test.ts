@@ -12,7 +12,7 @@ import {
 } from '../../kernels/gather/spec.ts';
 import { renderGather } from '../../kernels/gather/wasm.ts';
 import { type Layout, layoutOf } from '../../src/tensor/layout.ts';
-import { agrees, faults, holds, layouts, noise, shapes } from './alone.ts';
+import { agrees, faults, holds, layouts, noise, shapes } from './wasm-call.ts';
 
 /** Any map of a dimension: some positions empty, weights of both signs. */
 const axisMaps = (inputSize: number): fc.Arbitrary<AxisMap | null> =>

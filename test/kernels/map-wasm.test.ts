@@ -15,7 +15,7 @@ import {
   layouts,
   noise,
   shapes,
-} from './alone.ts';
+} from './wasm-call.ts';
 
 const EXPRESSIONS: Expr[] = [
   ['add', ['mul', 'x0', 'x1'], 'x2'],

@@ -6,7 +6,7 @@ import type { Expr } from '../../kernels/map/expr.ts';
 import { fullShape } from '../../kernels/reduce/spec.ts';
 import { renderReduce } from '../../kernels/reduce/wasm.ts';
 import { layoutOf } from '../../src/tensor/layout.ts';
-import { agrees, broadcasts, faults, holds, layouts, noise, shapes } from './alone.ts';
+import { agrees, broadcasts, faults, holds, layouts, noise, shapes } from './wasm-call.ts';
 
 const EXPRESSIONS: Expr[] = [
   ['mul', 'x0', 'x1'],

@@ -1,11 +1,12 @@
 // Runs one kernel on a backend with margins as the planner gives them, for comparison with the reference.
 
 import type { Kernel } from '../../kernels/kernel.ts';
-import { type Packed, runReference } from '../../kernels/reference.ts';
+import { runReference } from '../../kernels/reference.ts';
 import type { Backend } from '../../src/backends/backend.ts';
 import { planCall } from '../../src/backends/wasm/self-check.ts';
 import { createRandom, type Random } from '../../src/random.ts';
 import { product } from '../../src/tensor/layout.ts';
+import type { Packed } from '../../src/tensor/packed.ts';
 
 /** One kernel with the shapes of its inputs and its output. */
 export interface Single {

@@ -7,7 +7,7 @@ import { runReference } from '../../kernels/reference.ts';
 import type { Window } from '../../kernels/window/spec.ts';
 import { renderWindow } from '../../kernels/window/wasm.ts';
 import { product } from '../../src/tensor/layout.ts';
-import { faults, holds, layouts, noise } from './alone.ts';
+import { faults, holds, layouts, noise } from './wasm-call.ts';
 
 /** One dimension: input size, window, stride, dilation and padding such that every window meets the input. */
 const dimension = fc

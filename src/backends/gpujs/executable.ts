@@ -2,7 +2,8 @@
 // that makes them to the last that reads them. Memory planned for one flat space does not apply: a buffer is a value.
 
 import type { GPU, IKernelRunShortcut } from 'gpu.js';
-import { type GpujsPass, type GpujsRendering, MAX_ARGUMENTS, renderGpujs } from '../../../kernels/gpujs.ts';
+import { renderGpujs } from '../../../kernels/gpujs.ts';
+import { type GpujsPass, type GpujsRendering, MAX_ARGUMENTS } from '../../../kernels/gpujs-pass.ts';
 import { type KernelCall, keyOf } from '../../../kernels/kernel.ts';
 import * as tapConv from '../../../kernels/tap-conv/spec.ts';
 import * as tapCorrelate from '../../../kernels/tap-correlate/spec.ts';

@@ -2,11 +2,12 @@
 // before results of kernels compiled in an experimental mode of the engine are trusted.
 
 import type { Kernel } from '../../../kernels/kernel.ts';
-import { type Packed, runReference } from '../../../kernels/reference.ts';
+import { runReference } from '../../../kernels/reference.ts';
 import * as tapConv from '../../../kernels/tap-conv/spec.ts';
 import * as tapCorrelate from '../../../kernels/tap-correlate/spec.ts';
 import { createRandom } from '../../random.ts';
 import { elementCount, type Layout, layoutOf, product } from '../../tensor/layout.ts';
+import type { Packed } from '../../tensor/packed.ts';
 import type { Executable, PlannedTensor, ProgramPlan } from '../backend.ts';
 
 /** Largest difference accepted, relative to the largest value of the result. */
