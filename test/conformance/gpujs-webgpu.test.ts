@@ -1,7 +1,7 @@
-// The suite on gpu.js, mode webgpu; a part of it, since every kernel is compiled anew.
+// The suite on gpu.js, mode webgpu.
 
 import { selectSoftwareWebGpu } from '../software-webgpu.ts';
 import { gpujsConformance } from './gpujs.ts';
 
 selectSoftwareWebGpu();
-await gpujsConformance('webgpu', { every: 5, runs: 4 });
+await gpujsConformance('webgpu', { runs: 4 });
