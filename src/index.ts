@@ -28,6 +28,7 @@ export { OPTIMISERS, type OptimiserSettings } from './optim/settings.ts';
 export * from './pipeline/index.ts';
 export { renderReport } from './report/html.ts';
 export type { Section } from './report/section.ts';
-export { type StyleProblem, transferStyle } from './style/transfer.ts';
+export type { Grid, LayerWeights, StyleProblem } from './style/problem.ts';
+export { transferStyle } from './style/transfer.ts';
 export { packNdarray, toNdarray } from './tensor/ndarray.ts';
 export type { Packed } from './tensor/packed.ts';

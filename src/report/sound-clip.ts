@@ -3,6 +3,7 @@
 
 import { channelsOf, type Field, sampleRateOf } from '../formats/field.ts';
 import { wav } from '../formats/wav.ts';
+import { resample } from '../signal/resample.ts';
 import { limits } from './limits.ts';
 import { count, formatNumber, formatPercent } from './text.ts';
 
@@ -18,33 +19,6 @@ export interface Clip {
 const playable = { low: 8000, high: 96000 };
 /** Speech and music stay recognisable down to this rate. */
 const lowestReduced = 16000;
-
-/** Zero crossings of the windowed sinc on each side of its middle. */
-const crossings = 16;
-
-/**
- * One channel at `rate · up / down`, through a Hann-windowed sinc that keeps what both rates can hold. Samples that
- * are not finite count as silence.
- */
-function resample(samples: Float32Array, up: number, down: number): Float32Array {
-  const cut = Math.min(1, up / down);
-  const reach = crossings / cut;
-  const out = new Float32Array(Math.max(1, Math.floor((samples.length * up) / down)));
-  for (let i = 0; i < out.length; i++) {
-    const centre = (i * down) / up;
-    let sum = 0;
-    let weights = 0;
-    for (let j = Math.ceil(centre - reach); j <= centre + reach; j++) {
-      const t = (j - centre) * cut;
-      const sinc = t === 0 ? 1 : Math.sin(Math.PI * t) / (Math.PI * t);
-      const weight = sinc * (0.5 + 0.5 * Math.cos((Math.PI * t) / crossings));
-      weights += weight;
-      if (j >= 0 && j < samples.length) sum += weight * samples[j];
-    }
-    out[i] = sum / weights;
-  }
-  return out;
-}
 
 /** The sound, or as much of it as `bytes` of URI hold: reduced in rate first, then to one channel, then in length. */
 export async function makeClip(field: Field, bytes: number): Promise<Clip> {
@@ -83,7 +57,7 @@ export async function makeClip(field: Field, bytes: number): Promise<Clip> {
         line[i] = value;
       }
     }
-    return up === down ? line : resample(line, up, down);
+    return up === down ? line : resample(line, rate, (rate * up) / down);
   });
   const played = channels[0].length;
   const data = new Float32Array(played * used);

@@ -1,40 +1,144 @@
-// How a field becomes a grid in the network's range and back. A sound is its log-magnitude spectrogram, a signal along
-// time whose channels are frequency bins (of every sound channel side by side, so that stereo is kept); everything else
-// is its own samples, shifted and scaled.
+// How a field becomes a grid in the network's range and back, in terms of the content. A sound is its log-magnitude
+// spectrogram, a signal along time whose channels are frequency bins (of every sound channel side by side, so that
+// stereo is kept); everything else is its own samples, shifted and scaled. What is optimised lies in transfer.ts.
 
 import { NdconvError } from '../errors.ts';
-import { channelsOf, type Field, sampleRateOf } from '../formats/field.ts';
-import { reconstructPhase } from '../signal/phase.ts';
-import { stft } from '../signal/stft.ts';
-import type { Grid } from './transfer.ts';
+import { channelsOf, type Field, type FieldKind, sampleRateOf } from '../formats/field.ts';
+import { peakOf, scaleToPeak } from '../signal/level.ts';
+import { resampleField } from '../signal/resample.ts';
+import { defaultFrame, fromSpectrogram, toSpectrogram } from '../signal/spectrogram.ts';
+import { frameCount } from '../signal/stft.ts';
+import type { Grid } from './problem.ts';
+
+/** What is known of a field before there is one. */
+export interface FieldOutline {
+  kind: FieldKind;
+  /** `[...spatial, channels]`. */
+  shape: readonly number[];
+  /** Sounds and signals. */
+  sampleRate?: number;
+}
+
+export interface DecodeOptions {
+  /** A few rounds of phase reconstruction instead of all: for a sound to look in on. */
+  quick?: boolean;
+  progress?(fraction: number): void;
+  /** When aborted, the sound so far is returned. */
+  signal?: AbortSignal;
+}
 
 /** Turns fields into grids and the result back, in terms of the content. */
 export interface FrontEnd {
   encode(field: Field): Grid;
-  decode(grid: Grid, progress: (fraction: number) => void, signal: AbortSignal): Promise<Field>;
+  decode(grid: Grid, options?: DecodeOptions): Promise<Field>;
 }
 
-/** Shape of the grid of a field of this shape. */
-export const gridShape = (field: Pick<Field, 'kind' | 'shape'>): number[] =>
-  field.kind === 'sound'
-    ? [1 + Math.ceil(field.shape[0] / HOP), field.shape[1] * (FRAME / 2 + 1)]
-    : [...field.shape];
+/** Rounds of phase reconstruction of a result, and of one to look in on. */
+const rounds = { full: 100, quick: 8 };
+/** A result louder than full scale is brought back to this peak. */
+const loudestPeak = 0.99;
 
-const FRAME = 2048;
-const HOP = 512;
-const SETTINGS = { frame: FRAME, hop: HOP };
-/** Magnitudes below this part of a full-scale sine fade into silence. */
-const FLOOR = 1e-3;
+/** Rates are stored as spacings, and 1/(1/44100) is not always 44100. */
+const sameRate = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-6 * Math.max(a, b);
 
-/** The front end for results that are like `content`. */
+const isTimed = (kind: FieldKind): boolean => kind === 'sound' || kind === 'signal';
+
+/** Shape of the grid of a field: `[frames, channels · bins]` of a sound, else its own. */
+export function gridShape({ kind, shape, sampleRate }: FieldOutline): number[] {
+  if (kind !== 'sound' || sampleRate === undefined) return [...shape];
+  const frame = defaultFrame(sampleRate);
+  return [frameCount(shape[0], frame / 4), shape[1] * (frame / 2 + 1)];
+}
+
+/**
+ * The outline of `other` once it is made comparable with `content`: at its sample rate, with its channels. `notes` say
+ * what is done to it. Errors: ShapeError for another kind, rank, or number of channels that stands for nothing.
+ */
+export function fittedOutline(
+  other: FieldOutline,
+  content: FieldOutline,
+  name: string,
+): { outline: FieldOutline; notes: string[] } {
+  const notes: string[] = [];
+  if (other.kind !== content.kind)
+    throw new NdconvError(
+      'ShapeError',
+      `${name} is of kind ${other.kind}, the content of kind ${content.kind}: both must be of one kind`,
+    );
+  if (other.shape.length !== content.shape.length)
+    throw new NdconvError(
+      'ShapeError',
+      `${name} has ${other.shape.length - 1} spatial dimensions, the content ${content.shape.length - 1}: both must have as many`,
+    );
+  const shape = [...other.shape];
+  const [own, wanted] = [other.shape, content.shape].map(s => s[s.length - 1]);
+  const mixes = content.kind === 'sound' || content.kind === 'image';
+  if (own !== wanted) {
+    if (own === 1) notes.push(`${name}: its one channel stands for each of the content's ${wanted}`);
+    else if (wanted === 1 && mixes)
+      notes.push(`${name}: its ${own} channels are averaged into one, as the content has one`);
+    else
+      throw new NdconvError(
+        'ShapeError',
+        `${name} has ${own} channels, the content ${wanted}: load as many of each with \`channels\``,
+        { channels: own, expected: wanted },
+      );
+    shape[shape.length - 1] = wanted;
+  }
+  const [from, to] = [other.sampleRate, content.sampleRate];
+  if (isTimed(content.kind) && from !== undefined && to !== undefined && !sameRate(from, to)) {
+    shape[0] = Math.ceil((shape[0] * to) / from);
+    notes.push(`${name}: resampled from ${Math.round(from)} to ${Math.round(to)} Hz, the content's rate`);
+  }
+  return { outline: { kind: other.kind, shape, sampleRate: to }, notes };
+}
+
+/** `field` made comparable with `content`, as `fittedOutline` says. Errors: as there. */
+export function fitField(
+  field: Field,
+  content: Field,
+  name: string,
+  note: (message: string) => void = () => {},
+): Field {
+  const outline = (f: Field): FieldOutline => {
+    const rate = sampleRateOf(f);
+    return { kind: f.kind, shape: f.shape, sampleRate: Number.isNaN(rate) ? undefined : rate };
+  };
+  for (const line of fittedOutline(outline(field), outline(content), name).notes) note(line);
+  const fitted = withChannels(field, channelsOf(content));
+  const [from, to] = [sampleRateOf(field), sampleRateOf(content)];
+  return isTimed(content.kind) && to > 0 && from > 0 && !sameRate(from, to)
+    ? resampleField(fitted, to)
+    : fitted;
+}
+
+// One channel stands for all; several become their mean.
+function withChannels(field: Field, wanted: number): Field {
+  const own = channelsOf(field);
+  if (own === wanted) return field;
+  const cells = field.data.length / own;
+  const data = new Float32Array(cells * wanted);
+  for (let i = 0; i < cells; i++) {
+    let sum = 0;
+    for (let c = 0; c < own; c++) sum += field.data[i * own + c];
+    data.fill(sum / own, i * wanted, (i + 1) * wanted);
+  }
+  const { channelNames: _, ...rest } = field;
+  return { ...rest, shape: [...field.shape.slice(0, -1), wanted], data };
+}
+
+/** The front end for results that are like `content`. `encode` takes fields that fit it (see `fitField`). */
 export const frontEndFor = (content: Field): FrontEnd =>
-  content.kind === 'sound' ? soundFrontEnd(content) : gridFrontEnd(content);
+  content.kind === 'sound' ? soundFrontEnd(content) : sampleFrontEnd(content);
 
-function gridFrontEnd(content: Field): FrontEnd {
-  const { mean, deviation } = content.kind === 'image' ? { mean: 0, deviation: 1 } : statistics(content.data);
+// Images stay in [0, 1]; whatever has a unit is brought to mean 0 and deviation 1, each field by its own.
+function sampleFrontEnd(content: Field): FrontEnd {
+  const scaleOf = (field: Field) =>
+    content.kind === 'image' ? { mean: 0, deviation: 1 } : statistics(field.data);
+  const { mean, deviation } = scaleOf(content);
   return {
     encode: field => {
-      const own = field.kind === 'image' ? { mean: 0, deviation: 1 } : statistics(field.data);
+      const own = scaleOf(field);
       return { shape: field.shape, data: field.data.map(v => (v - own.mean) / own.deviation) };
     },
     decode: async grid => {
@@ -45,7 +149,8 @@ function gridFrontEnd(content: Field): FrontEnd {
   };
 }
 
-function statistics(data: Float32Array): { mean: number; deviation: number } {
+/** Mean and standard deviation; a constant counts as deviation 1. */
+export function statistics(data: Float32Array): { mean: number; deviation: number } {
   let [sum, squares] = [0, 0];
   for (const v of data) sum += v;
   const mean = sum / data.length;
@@ -54,64 +159,20 @@ function statistics(data: Float32Array): { mean: number; deviation: number } {
 }
 
 function soundFrontEnd(content: Field): FrontEnd {
-  const channels = channelsOf(content);
-  const [length] = content.shape;
-  const analyse = (field: Field) => {
-    if (sampleRateOf(field) !== sampleRateOf(content))
-      throw new NdconvError(
-        'ShapeError',
-        `${field.source} has ${sampleRateOf(field)} Hz, ${content.source} ${sampleRateOf(content)} Hz: resample one of them`,
-      );
-    return Array.from({ length: channels }, (_, c) => stft(channel(field, c, channels), SETTINGS));
-  };
-  const scale = 1 / (FRAME / 4) / FLOOR;
+  const { layout } = toSpectrogram(content);
   return {
     encode: field => {
-      const spectra = analyse(field);
-      const { frames, bins } = spectra[0];
-      const data = new Float32Array(frames * bins * channels);
-      spectra.forEach(({ data: z }, c) => {
-        for (let i = 0; i < frames * bins; i++) {
-          const at = (Math.floor(i / bins) * channels + c) * bins + (i % bins);
-          data[at] = Math.log1p(Math.hypot(z[2 * i], z[2 * i + 1]) * scale);
-        }
-      });
-      return { shape: [frames, bins * channels], data };
+      const { field: spectrogram } = toSpectrogram(field, layout.settings);
+      return { shape: spectrogram.shape, data: spectrogram.data };
     },
-    decode: async (grid, progress, signal) => {
-      const [frames, width] = grid.shape;
-      const bins = width / channels;
-      const data = new Float32Array(length * channels);
-      const spectra = analyse(content);
-      for (let c = 0; c < channels; c++) {
-        const magnitudes = new Float32Array(frames * bins);
-        const first = new Float32Array(frames * bins);
-        for (let i = 0; i < magnitudes.length; i++) {
-          const v = grid.data[(Math.floor(i / bins) * channels + c) * bins + (i % bins)];
-          magnitudes[i] = Math.expm1(Math.max(0, v)) / scale;
-          first[i] = Math.atan2(spectra[c].data[2 * i + 1], spectra[c].data[2 * i]);
-        }
-        const { samples } = await reconstructPhase(magnitudes, length, SETTINGS, {
-          first,
-          iterations: 60,
-          signal,
-          progress: n => progress((c + n / 60) / channels),
-        });
-        for (let i = 0; i < length; i++) data[i * channels + c] = samples[i];
-      }
-      const peak = data.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
-      return { ...content, data: peak > 1 ? data.map(v => v / peak) : data, source: 'style transfer' };
+    decode: async (grid, { quick = false, progress, signal } = {}) => {
+      const { sound } = await fromSpectrogram(grid.data, layout, {
+        iterations: quick ? rounds.quick : rounds.full,
+        progress,
+        signal,
+      });
+      const result = { ...sound, source: 'style transfer' };
+      return peakOf(result.data) > 1 ? scaleToPeak(result, loudestPeak) : result;
     },
   };
-}
-
-// One channel of a field; a mono sound stands for every channel, and stereo beside mono is averaged.
-function channel(field: Field, c: number, wanted: number): Float32Array {
-  const [length, own] = field.shape;
-  if (own === wanted) return Float32Array.from({ length }, (_, i) => field.data[i * own + c]);
-  return Float32Array.from({ length }, (_, i) => {
-    let sum = 0;
-    for (let k = 0; k < own; k++) sum += field.data[i * own + k];
-    return sum / own;
-  });
 }

@@ -4,82 +4,80 @@
 //     J_style   = Σ_s v_s Σ_l λ_l · ‖Gram_l(S_s) − Gram_l(G)‖²_F / (2·cells·channels)²
 // Where style and result differ in size their Gram matrices are compared per cell, which is the same formula when they
 // do not. What a sound, an image or a scan is, and how it becomes a tensor, is not known here (see front-ends.ts).
+//
+// Plain losses differ by many powers of ten between networks, layers, ranks and sizes. Relative losses are divided by
+// what they are for the content: the style loss by the content's own, the content loss by ½Σ_l w_l‖a_l(C) − mean‖², the
+// total variation by the content's. So 1 means "as far from the style as the content is" and "as wrong as no content at
+// all", and the same weights do the same everywhere.
 
 import type { Backend } from '../backends/backend.ts';
 import { Graph, type Value } from '../graph/graph.ts';
+import { memoryOf, planProgram } from '../graph/plan.ts';
 import { Program } from '../graph/program.ts';
 import { instantiate, type Network } from '../networks/network.ts';
 import { add, scale } from '../ops/arithmetic.ts';
 import { gram } from '../ops/gram.ts';
 import { contentLoss, totalVariation } from '../ops/losses.ts';
 import { memoryToMinimise, minimise, type Outcome, type Problem } from '../optim/minimise.ts';
-import type { OptimiserSettings } from '../optim/settings.ts';
 import { product } from '../tensor/layout.ts';
+import { contentEnergy, contentLossOf, neighbourVariation, styleLossOf } from './measure.ts';
+import type { Arrays, Grid, StyleFigures, StyleLosses, StyleProblem } from './problem.ts';
 
-/** A grid of values `[...spatial, channels]` in the network's range. */
-export interface Grid {
-  shape: readonly number[];
-  data: Float32Array;
-}
-
-/** Weights by layer name (λ_l for styles). */
-export type LayerWeights = Readonly<Record<string, number>>;
-
-export interface StyleProblem {
-  network: Network;
-  content?: { grid: Grid; layers: LayerWeights };
-  styles: { grid: Grid; layers: LayerWeights; weight: number }[];
-  /** α, β and the weight of total variation. */
-  contentWeight: number;
-  styleWeight: number;
-  totalVariation: number;
-  start: Grid;
-  optimiser: OptimiserSettings;
-  iterations: number;
-}
-
-/** Losses at one step: `total`, and `content`, `style`, `tv` before their weights. */
-export interface StyleFigures {
-  iteration: number;
-  total: number;
-  content: number;
-  style: number;
-  tv: number;
+/** A transfer that ended. */
+export interface Transfer extends Outcome {
+  /** The result, in the network's range. */
+  grid: Grid;
+  /** What plain losses were divided by; all 1 where losses are plain. */
+  scales: StyleLosses;
 }
 
 /** Targets computed once: content activations and style Gram matrices per cell. */
 interface Targets {
-  content: Map<string, { shape: readonly number[]; data: Float32Array }>;
-  styles: Map<string, { shape: readonly number[]; data: Float32Array }>[];
+  content: Arrays;
+  styles: Arrays[];
 }
 
+const ones: StyleLosses = { content: 1, style: 1, tv: 1 };
 const batched = (grid: Grid) => [1, ...grid.shape];
 const cellsOf = (value: Value) => product(value.shape.slice(0, -1));
 
 /** Gram matrix divided by the number of cells. */
 const gramPerCell = (value: Value): Value => scale(gram(value), 1 / cellsOf(value));
 
-/** Bytes the optimisation will take and the number of kernel calls a step, before anything runs. */
+/** Layers whose Gram matrices are compared. */
+const styleLayers = (problem: StyleProblem): string[] => [
+  ...new Set(problem.styles.flatMap(s => Object.keys(s.layers))),
+];
+const contentLayers = (problem: StyleProblem): string[] => Object.keys(problem.content.layers);
+
+/** Bytes it will take and the number of kernel calls a step, before anything runs. Only shapes matter in `problem`. */
 export function planStyle(problem: StyleProblem): { permanent: number; peak: number; calls: number } {
-  const shapes = (names: readonly string[], grid: Grid) => {
-    const graph = new Graph();
-    const values = instantiate(problem.network, graph.input('x', batched(grid)), names);
-    return new Map([...values].map(([name, v]) => [name, v.shape]));
+  const shapesOf = (grid: Grid, activations: string[], grams: string[]): Map<string, readonly number[]> => {
+    const { outputs } = recordFeatures(problem.network, grid, activations, grams);
+    return new Map(Object.entries(outputs).map(([name, value]) => [name, value.shape]));
   };
-  const blank = (shape: readonly number[]) => ({ shape, data: new Float32Array(product(shape)) });
-  const content = problem.content
-    ? [...shapes(Object.keys(problem.content.layers), problem.content.grid)].map(
-        ([n, s]) => [n, blank(s)] as const,
-      )
-    : [];
-  const styles = problem.styles.map(style => {
-    const found = shapes(Object.keys(style.layers), style.grid);
-    return new Map([...found].map(([name, s]) => [name, blank([s.at(-1)!, s.at(-1)!])] as const));
+  const blank = (shape: readonly number[]): Grid => ({ shape, data: new Float32Array(product(shape)) });
+  const content = shapesOf(problem.content.grid, contentLayers(problem), []);
+  const targets: Targets = {
+    content: new Map(contentLayers(problem).map(name => [name, blank(content.get(`activation ${name}`)!)])),
+    styles: problem.styles.map(({ grid, layers }) => {
+      const shapes = shapesOf(grid, [], Object.keys(layers));
+      return new Map(Object.keys(layers).map(name => [name, blank(shapes.get(`gram ${name}`)!)]));
+    }),
+  };
+  const plan = memoryToMinimise(record(problem, targets, ones), problem.optimiser);
+  // Computing the targets takes less, unless a style is much larger than the result.
+  const before = problem.styles.map(({ grid, layers }) => {
+    const { graph, outputs } = recordFeatures(problem.network, grid, [], Object.keys(layers));
+    return memoryOf(planProgram(graph, { outputs }).plan).peak;
   });
-  return memoryToMinimise(record(problem, { content: new Map(content), styles }), problem.optimiser);
+  return { ...plan, peak: Math.max(plan.peak, ...before) };
 }
 
-/** Runs the transfer; `onStep` may return false to stop. The result is in the network's range. */
+/**
+ * Runs the transfer. `onStep` hears of the start (iteration 0) and of every step, and may return false to stop after it.
+ * Errors: RunError where the loss is no finite number.
+ */
 export async function transferStyle(
   problem: StyleProblem,
   backend: Backend,
@@ -87,10 +85,41 @@ export async function transferStyle(
     figures: StyleFigures,
     read: () => Promise<Float32Array>,
   ) => Promise<boolean | undefined> | boolean | undefined,
-): Promise<Outcome & { grid: Grid }> {
-  const targets = await computeTargets(problem, backend);
+): Promise<Transfer> {
+  const { content, styles, start } = problem;
+  const own = await evaluate(problem, content.grid, contentLayers(problem), styleLayers(problem), backend);
+  const targets: Targets = { content: own.activations, styles: [] };
+  for (const style of styles)
+    targets.styles.push((await evaluate(problem, style.grid, [], Object.keys(style.layers), backend)).grams);
+
+  const lossesAt = (activations: Arrays, grams: Arrays, grid: Grid): StyleLosses => ({
+    content: contentLossOf(activations, targets.content, content.layers),
+    style: styles.reduce((sum, s, i) => sum + s.weight * styleLossOf(grams, targets.styles[i], s.layers), 0),
+    tv: neighbourVariation(grid),
+  });
+  const mine = lossesAt(own.activations, own.grams, content.grid);
+  const energy = contentEnergy(own.activations, content.layers);
+  const scales: StyleLosses =
+    problem.losses === 'plain' ? ones : { content: energy || 1, style: mine.style || 1, tv: mine.tv || 1 };
+
+  let first = mine;
+  if (start !== content.grid) {
+    const found = await evaluate(problem, start, contentLayers(problem), styleLayers(problem), backend);
+    first = lossesAt(found.activations, found.grams, start);
+  }
+  const figures = {
+    content: first.content / scales.content,
+    style: first.style / scales.style,
+    tv: first.tv / scales.tv,
+  };
+  const total =
+    problem.contentWeight * figures.content +
+    problem.styleWeight * figures.style +
+    problem.totalVariation * figures.tv;
+  await onStep({ iteration: 0, total, ...figures }, async () => start.data);
+
   const outcome = await minimise(
-    record(problem, targets),
+    record(problem, targets, scales),
     problem.optimiser,
     problem.iterations,
     backend,
@@ -99,97 +128,103 @@ export async function transferStyle(
         {
           iteration: step.iteration,
           total: step.loss,
-          content: step.figures.content ?? 0,
+          content: step.figures.content ?? Number.NaN,
           style: step.figures.style,
-          tv: step.figures.tv ?? 0,
+          tv: step.figures.tv ?? Number.NaN,
         },
         () => step.read('image'),
       ),
   );
-  return { ...outcome, grid: { shape: problem.start.shape, data: outcome.values.image } };
+  return { ...outcome, grid: { shape: start.shape, data: outcome.values.image }, scales };
 }
 
-async function computeTargets(problem: StyleProblem, backend: Backend): Promise<Targets> {
-  const content = problem.content
-    ? await evaluate(problem, problem.content.grid, problem.content.layers, v => v, backend)
-    : new Map();
-  const styles: Targets['styles'] = [];
-  for (const style of problem.styles)
-    styles.push(await evaluate(problem, style.grid, style.layers, gramPerCell, backend));
-  return { content, styles };
+// Activations and Gram matrices of a grid as outputs `activation NAME` and `gram NAME`.
+function recordFeatures(
+  network: Network,
+  grid: Grid,
+  activations: readonly string[],
+  grams: readonly string[],
+) {
+  const graph = new Graph();
+  const names = [...new Set([...activations, ...grams])];
+  const values = instantiate(network, graph.input('x', batched(grid)), names);
+  const outputs: Record<string, Value> = {};
+  for (const name of activations) outputs[`activation ${name}`] = values.get(name)!;
+  for (const name of grams) outputs[`gram ${name}`] = gramPerCell(values.get(name)!);
+  return { graph, outputs };
 }
 
 async function evaluate(
   problem: StyleProblem,
   grid: Grid,
-  layers: LayerWeights,
-  of: (v: Value) => Value,
+  activations: readonly string[],
+  grams: readonly string[],
   backend: Backend,
-) {
-  const graph = new Graph();
-  const values = instantiate(problem.network, graph.input('x', batched(grid)), Object.keys(layers));
-  const outputs = Object.fromEntries([...values].map(([name, v]) => [name, of(v)]));
+): Promise<{ activations: Arrays; grams: Arrays }> {
+  const { graph, outputs } = recordFeatures(problem.network, grid, activations, grams);
   const program = await Program.compile(graph, { outputs }, backend);
   try {
     await program.write('x', grid.data);
     await program.run();
-    const found = new Map<string, { shape: readonly number[]; data: Float32Array }>();
-    for (const [name, v] of Object.entries(outputs))
-      found.set(name, { shape: v.shape, data: await program.read(name) });
-    return found;
+    const readAll = async (kind: string, names: readonly string[]): Promise<Arrays> => {
+      const found = new Map<string, Grid>();
+      for (const name of names) {
+        const output = `${kind} ${name}`;
+        found.set(name, { shape: outputs[output].shape, data: await program.read(output) });
+      }
+      return found;
+    };
+    return { activations: await readAll('activation', activations), grams: await readAll('gram', grams) };
   } finally {
     await program.dispose();
   }
 }
 
 // Records the loss over the variable 'image'.
-function record(problem: StyleProblem, targets: Targets): Problem {
+function record(problem: StyleProblem, targets: Targets, scales: StyleLosses): Problem {
   const graph = new Graph();
   const image = graph.variable('image', batched(problem.start), problem.start.data);
-  const names = new Set([
-    ...Object.keys(problem.content?.layers ?? {}),
-    ...problem.styles.flatMap(s => Object.keys(s.layers)),
-  ]);
-  const values = instantiate(problem.network, image, [...names]);
+  const { content: part, contentWeight, styleWeight, totalVariation: tvWeight } = problem;
+  const wanted = [...(contentWeight > 0 ? contentLayers(problem) : []), ...styleLayers(problem)];
+  const values = instantiate(problem.network, image, [...new Set(wanted)]);
   const figures: Record<string, Value> = {};
   const parts: Value[] = [];
 
-  const content = [...targets.content].map(([name, target]) =>
-    scale(
-      contentLoss(values.get(name)!, graph.constant(target.shape, target.data, `content ${name}`)),
-      problem.content!.layers[name],
-    ),
-  );
-  if (content.length > 0) {
-    figures.content = content.reduce(add);
-    parts.push(scale(figures.content, problem.contentWeight));
+  if (contentWeight > 0) {
+    const losses = [...targets.content].map(([name, { shape, data }]) =>
+      scale(
+        contentLoss(values.get(name)!, graph.constant(shape, data, `content ${name}`)),
+        part.layers[name] / scales.content,
+      ),
+    );
+    figures.content = losses.reduce(add);
+    parts.push(scale(figures.content, contentWeight));
   }
   const grams = new Map<string, Value>();
-  const gramOf = (name: string) => {
-    if (!grams.has(name)) grams.set(name, gramPerCell(values.get(name)!));
-    return grams.get(name)!;
+  const gramOf = (name: string): Value => {
+    const known = grams.get(name) ?? gramPerCell(values.get(name)!);
+    grams.set(name, known);
+    return known;
   };
   const style = problem.styles.flatMap((s, i) =>
-    [...targets.styles[i]].map(([name, target]) => {
-      const channels = target.shape.at(-1)!;
-      const wanted = graph.constant(target.shape, target.data, `style ${name}`);
-      const weight = (s.weight * s.layers[name]) / (2 * channels) ** 2;
-      const shape = target.shape.map(() => 1);
+    [...targets.styles[i]].map(([name, { shape, data }]) => {
+      const target = graph.constant(shape, data, `style ${name}`);
       const loss = graph.reduce(
         'sum',
         ['mul', ['sub', 'x0', 'x1'], ['sub', 'x0', 'x1']],
-        [gramOf(name), wanted],
-        shape,
+        [gramOf(name), target],
+        shape.map(() => 1),
         'style loss',
       );
-      return scale(graph.reshape(loss, [1]), weight);
+      const weight = (s.weight * s.layers[name]) / (2 * shape.at(-1)!) ** 2;
+      return scale(graph.reshape(loss, [1]), weight / scales.style);
     }),
   );
   figures.style = style.reduce(add);
-  parts.push(scale(figures.style, problem.styleWeight));
-  if (problem.totalVariation > 0) {
-    figures.tv = totalVariation(image);
-    parts.push(scale(figures.tv, problem.totalVariation));
+  parts.push(scale(figures.style, styleWeight));
+  if (tvWeight > 0) {
+    figures.tv = scale(totalVariation(image), 1 / scales.tv);
+    parts.push(scale(figures.tv, tvWeight));
   }
   return { loss: parts.reduce(add), variables: { image }, figures };
 }
