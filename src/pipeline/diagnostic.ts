@@ -19,6 +19,8 @@ export interface Diagnostic {
   message: string;
   /** What would have been right there. */
   expected?: string;
+  /** Where the value comes from, if not from that place. */
+  note?: string;
   /** What to do about it. */
   remedy?: string;
 }
@@ -82,6 +84,7 @@ function renderSnippet(place: Place, colours: Palette): string[] {
 export function renderDiagnostic(problem: Diagnostic, colours: Palette = noColours): string {
   const lines = [`${colours.strong(placeName(problem.place))}: ${problem.message}`];
   if (problem.place.text !== '') lines.push(...renderSnippet(problem.place, colours));
+  if (problem.note) lines.push(`    ${problem.note}`);
   if (problem.expected) lines.push(`    expected: ${problem.expected}`);
   if (problem.remedy) lines.push(`    ${colours.good(problem.remedy)}`);
   return lines.join('\n');

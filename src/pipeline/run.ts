@@ -1,186 +1,282 @@
-// Checks and runs resolved pipelines: each step's own check first, then the steps in order; files written aside and
-// renamed; at the end report.html and run.json in the output folder.
+// Runs a checked pipeline: the steps in order, their values passed along and dropped after their last use, files
+// written aside and renamed, and at the end report.html and run.json beside them. Stopping lets the step in hand return
+// what it has, and still runs the steps that write what there is.
 
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { totalmem } from 'node:os';
-import { basename, dirname, extname, isAbsolute, join, relative, resolve } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Backend, BackendOptions } from '../backends/backend.ts';
-import { chooseBackend } from '../backends/choose.ts';
 import { NdconvError } from '../errors.ts';
-import { renderReport } from '../report/html.ts';
 import type { Section } from '../report/section.ts';
-import { type Diagnostic, PipelineError } from './diagnostic.ts';
-import { loadSource } from './load.ts';
-import { nearestName } from './nearest.ts';
-import { type Overrides, type ResolvedPipeline, resolvePipeline } from './resolve.ts';
-import type { StepTable } from './schema.ts';
-import type { Progress, StepPlan, ValuePlan } from './step.ts';
-import { steps as builtin } from './steps/index.ts';
+import { type ArtefactFolder, openArtefacts } from './artefacts.ts';
+import type { RunEvent } from './events.ts';
+import { lastUses, type PipelinePlan } from './plan.ts';
+import { type RunOutcome, readVersion, renderRecord, type StepRecord } from './record.ts';
+import { splitReference } from './references.ts';
+import type { ResolvedPipeline, ResolvedStep } from './resolve.ts';
+import type { Progress, RunContext } from './step.ts';
 
-/** What happens during a run, in order; `ndconv run --json` prints one a line. */
-export type RunEvent =
-  | { event: 'start'; name: string; steps: string[] }
-  | { event: 'step'; id: string; uses: string }
-  | ({ event: 'progress'; id: string } & Progress)
-  | { event: 'note'; id: string; message: string }
-  | { event: 'artefact'; path: string }
-  | { event: 'done'; seconds: number; stopped: boolean };
-
+/** A pipeline in which nothing wrong was found. */
 export interface CheckedPipeline extends ResolvedPipeline {
-  plans: Map<string, StepPlan>;
+  plan: PipelinePlan;
 }
 
-/** Loads, resolves and checks a file without running it. */
-export async function checkPipeline(
-  path: string,
-  overrides: Overrides = {},
-  extra: StepTable = {},
-): Promise<CheckedPipeline> {
-  const source = await loadSource(path);
-  const pipeline = await resolvePipeline(
-    source,
-    { ...builtin, ...extra },
-    overrides,
-    basename(path, extname(path)),
-  );
-  const plans = new Map<string, StepPlan>();
-  const problems: Diagnostic[] = [];
-  for (const s of pipeline.steps) {
-    if (!s.needs.every(id => plans.has(id))) continue;
-    const planOf = (reference: string): ValuePlan => {
-      const [id, output = 'value'] = reference.slice(1).split('.');
-      return plans.get(id)!.outputs[output];
-    };
-    const before = problems.length;
-    const at = [...s.path, 'with'];
-    try {
-      const plan = await s.step.check({
-        params: s.params,
-        planOf,
-        seed: s.seed,
-        backend: pipeline.backend,
-        problem: p => {
-          const near = p.candidates && nearestName(String(p.at.at(-1)), p.candidates);
-          problems.push({
-            place: source.place([...at, ...p.at], p.candidates ? 'key' : 'value'),
-            message: p.message,
-            remedy: near ? `did you mean ${near}?` : undefined,
-          });
-        },
-      });
-      if (problems.length > before) continue;
-      if ((plan.memory ?? 0) > totalmem())
-        problems.push({
-          place: source.place([...s.path, 'uses']),
-          message: `${s.step.name} needs ${gib(plan.memory!)}, this machine has ${gib(totalmem())}`,
-          remedy: 'lower the size of its input or the number of filters',
-        });
-      else plans.set(s.id, plan);
-    } catch (error) {
-      if (!(error instanceof NdconvError)) throw error;
-      problems.push({ place: source.place([...s.path, 'uses']), message: error.message });
-    }
-  }
-  if (problems.length > 0) throw new PipelineError(problems);
-  return { ...pipeline, plans };
-}
-
-const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-
+/** How to run. */
 export interface RunOptions extends BackendOptions {
-  /** Output folder; default `out/<name>`. */
+  /** Output folder; `out/<name>` below the current folder where absent. */
   out?: string;
+  /** Aborting it stops the run after the iteration in hand. */
   signal?: AbortSignal;
   onEvent?: (event: RunEvent) => void;
+  /** Makes the backend of the run; `chooseBackend` where absent. */
+  createBackend?: (name: string, options: BackendOptions) => Promise<Backend>;
 }
 
-/** Runs a checked pipeline; returns the output folder, the files written and whether it was stopped early. */
-export async function runPipeline(
+/** What came of a run. */
+export interface RunResult {
+  status: 'done' | 'stopped';
+  /** Absolute path of the output folder. */
+  folder: string;
+  /** Paths of the files written, relative to the folder. */
+  artefacts: string[];
+  seconds: number;
+}
+
+/** The output folder of a pipeline; a PipelineError where a file is in its place. */
+export function outputFolder(pipeline: Pick<ResolvedPipeline, 'name'>, out?: string): string {
+  const folder = out ?? join('out', pipeline.name);
+  if (existsSync(folder) && !statSync(folder).isDirectory()) {
+    throw new NdconvError('PipelineError', `--out ${folder}: there is a file of that name; name a folder`, {
+      folder,
+    });
+  }
+  return folder;
+}
+
+/** State of one run. */
+interface Run {
+  pipeline: CheckedPipeline;
+  signal: AbortSignal;
+  emit: (event: RunEvent) => void;
+  files: ArtefactFolder;
+  backend: () => Promise<Backend>;
+  values: Map<string, Record<string, unknown>>;
+  sections: Section[];
+  records: StepRecord[];
+}
+
+/**
+ * Runs a checked pipeline. Errors: whatever a step throws, NdconvErrors with the step named in front; a PipelineError
+ * before anything runs where the output folder cannot be one.
+ */
+export async function executePipeline(
   pipeline: CheckedPipeline,
   options: RunOptions = {},
-): Promise<{ folder: string; artefacts: string[]; stopped: boolean }> {
+): Promise<RunResult> {
   const started = performance.now();
-  const folder = resolve(options.out ?? join('out', pipeline.name));
-  const signal = options.signal ?? new AbortController().signal;
+  const files = openArtefacts(outputFolder(pipeline, options.out));
   const emit = options.onEvent ?? (() => {});
-  const sections: Section[] = [];
-  const artefacts: string[] = [];
-  const seconds: Record<string, number> = {};
-  const results = new Map<string, Record<string, unknown>>();
-  let backend: Promise<Backend> | undefined;
-  const open = () => (backend ??= chooseBackend(pipeline.backend, options));
-  const outputPath = (path: string) => (isAbsolute(path) ? path : join(folder, path));
-  const write = async (path: string, produce: (temporary: string) => Promise<void>) => {
-    const target = outputPath(path);
-    await mkdir(dirname(target), { recursive: true });
-    const temporary = join(dirname(target), `.${process.pid}-${basename(target)}`);
-    try {
-      await produce(temporary);
-      await rename(temporary, target);
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    }
-    artefacts.push(target);
-    emit({ event: 'artefact', path: target });
+  let opened: Promise<Backend> | undefined;
+  const openBackend = async (): Promise<Backend> => {
+    const { out: _, signal: __, onEvent: ___, createBackend, ...settings } = options;
+    const create = createBackend ?? (await import('../backends/choose.ts')).chooseBackend;
+    return create(pipeline.backend, settings);
   };
-  emit({ event: 'start', name: pipeline.name, steps: pipeline.steps.map(s => s.id) });
+  const run: Run = {
+    pipeline,
+    signal: options.signal ?? new AbortController().signal,
+    emit,
+    files,
+    backend: () => (opened ??= openBackend()),
+    values: new Map(),
+    sections: [],
+    records: [],
+  };
+  const { name, seed, backend, steps } = pipeline;
+  emit({ event: 'start', name, seed, backend, folder: files.root, steps: steps.map(({ id }) => id) });
+
+  let failure: { error: unknown } | undefined;
   try {
-    for (const s of pipeline.steps) {
-      const stepStarted = performance.now();
-      emit({ event: 'step', id: s.id, uses: s.step.name });
-      const notes: string[] = [];
-      const result = await s.step.run({
-        params: s.params,
-        seed: s.seed,
-        backend: open,
-        signal,
-        outputPath,
-        write,
-        valueOf: <T>(reference: string) => {
-          const [id, output = 'value'] = reference.slice(1).split('.');
-          return results.get(id)![output] as T;
-        },
-        progress: p => emit({ event: 'progress', id: s.id, ...p }),
-        note: message => {
-          notes.push(message);
-          emit({ event: 'note', id: s.id, message });
-        },
-        report: section => sections.push(section),
-      });
-      if (notes.length > 0)
-        sections.push({
-          title: `Notes of ${s.id}`,
-          blocks: notes.map(text => ({ type: 'text' as const, text })),
-        });
-      results.set(s.id, result);
-      seconds[s.id] = (performance.now() - stepStarted) / 1000;
-    }
-  } finally {
-    if (backend)
-      await backend.then(
-        b => b.close(),
-        () => {},
-      );
+    await runSteps(run);
+  } catch (error) {
+    failure = { error };
   }
-  const description = backend ? (await backend).name : 'none used';
-  if (sections.length > 0) {
-    const page = await renderReport(pipeline.name, sections, {
-      backend: description,
-      seed: String(pipeline.seed),
-    });
-    await write('report.html', temporary => writeFile(temporary, page));
-  }
-  const summary = {
-    name: pipeline.name,
-    seed: pipeline.seed,
-    backend: description,
-    seconds,
-    stopped: signal.aborted,
-    steps: pipeline.steps.map(s => ({ id: s.id, uses: s.step.name })),
-    artefacts: artefacts.map(a => relative(folder, a)),
+  const used = await opened?.catch(() => undefined);
+  await used?.close().catch(error => {
+    failure ??= { error };
+  });
+  const outcome: RunOutcome = {
+    status: failure ? 'failed' : isCutShort(run) ? 'stopped' : 'done',
+    seconds: (performance.now() - started) / 1000,
+    backend: used && { name: used.name, description: used.description },
+    steps: run.records,
+    artefacts: files.written,
   };
-  await write('run.json', temporary => writeFile(temporary, `${JSON.stringify(summary, null, 2)}\n`));
-  emit({ event: 'done', seconds: (performance.now() - started) / 1000, stopped: signal.aborted });
-  return { folder, artefacts, stopped: signal.aborted };
+  if (failure) {
+    // A run that wrote something leaves a record of what it was; one that did not leaves nothing.
+    if (files.written.length > 0) {
+      const error = failure.error instanceof Error ? failure.error.message : String(failure.error);
+      await writeRecord(run, { ...outcome, error }).catch(() => {});
+    }
+    throw failure.error;
+  }
+  if (outcome.status === 'done' || files.written.length > 0 || run.sections.length > 0) {
+    await writeReport(run, outcome);
+    await writeRecord(run, { ...outcome, artefacts: files.written });
+  }
+  const result: RunResult = {
+    status: isCutShort(run) ? 'stopped' : 'done',
+    folder: files.root,
+    artefacts: files.written.map(({ path }) => path),
+    seconds: (performance.now() - started) / 1000,
+  };
+  emit({ event: 'done', ...result });
+  return result;
+}
+
+const isCutShort = (run: Run): boolean =>
+  run.records.some(({ status }) => status === 'stopped' || status === 'skipped');
+
+async function runSteps(run: Run): Promise<void> {
+  const { steps } = run.pipeline;
+  const lastUse = lastUses(steps);
+  for (const [i, step] of steps.entries()) {
+    const record: StepRecord = {
+      id: step.id,
+      uses: step.step.name,
+      status: 'done',
+      seconds: 0,
+      notes: [],
+      figures: {},
+    };
+    run.records.push(record);
+    const hasInputs = step.needs.every(id => run.values.has(id));
+    // Once stopped, only what writes down results that are there already is worth running.
+    if (!hasInputs || (run.signal.aborted && Object.keys(step.step.outputs).length > 0)) {
+      record.status = 'skipped';
+      run.emit({ event: 'skipped', id: step.id });
+      continue;
+    }
+    run.emit({ event: 'step', id: step.id, uses: step.step.name, index: i + 1, count: steps.length });
+    const started = performance.now();
+    const stopped = run.signal.aborted;
+    try {
+      run.values.set(step.id, await step.step.run(contextOf(run, step, record)));
+      // A step without results has done its work; one that was cut short gave what it had.
+      if (run.signal.aborted && !stopped && Object.keys(step.step.outputs).length > 0)
+        record.status = 'stopped';
+    } catch (error) {
+      // A step that had no result yet when it was stopped says so by throwing.
+      if (run.signal.aborted && !stopped && isAbort(error, run.signal)) record.status = 'stopped';
+      else {
+        record.status = 'failed';
+        throw nameStep(error, step);
+      }
+    } finally {
+      record.seconds = (performance.now() - started) / 1000;
+    }
+    for (const id of [...run.values.keys()]) if ((lastUse.get(id) ?? -1) <= i) run.values.delete(id);
+    // Lets a signal that came during a long computation be seen before the next step.
+    await new Promise(setImmediate);
+  }
+}
+
+const isAbort = (error: unknown, signal: AbortSignal): boolean =>
+  error === signal.reason || (error as { name?: unknown } | null)?.name === 'AbortError';
+
+/** Puts the step's name in front of what went wrong; a defect stays as it is. */
+function nameStep(error: unknown, { id, step }: ResolvedStep): unknown {
+  if (!(error instanceof NdconvError)) return error;
+  const name = id === step.name ? id : `${id} (${step.name})`;
+  return new NdconvError(error.tag, `step ${name}: ${error.message}`, { ...error.fields, step: id }, error);
+}
+
+/** What a step sees of the run. */
+function contextOf(run: Run, step: ResolvedStep, record: StepRecord): RunContext<Record<string, unknown>> {
+  const { id } = step;
+  const started = performance.now();
+  return {
+    params: structuredClone(step.params),
+    seed: step.seed,
+    backend: run.backend,
+    signal: run.signal,
+    outputPath: run.files.pathOf,
+    valueOf: <T>(reference: string): T => {
+      const { id: other, output } = splitReference(reference);
+      const values = run.values.get(other);
+      if (!values || !(output in values)) throw new Error(`step ${other} gave no output ${output}`);
+      return values[output] as T;
+    },
+    progress: progress => {
+      for (const [name, value] of Object.entries(progress.figures ?? {}))
+        (record.figures[name] ??= []).push(value);
+      run.emit({
+        event: 'progress',
+        id,
+        ...progress,
+        ...timeLeft(progress, (performance.now() - started) / 1000),
+      });
+    },
+    note: message => {
+      record.notes.push(message);
+      run.emit({ event: 'note', id, message });
+    },
+    write: async (path, produce) => {
+      for (const artefact of await run.files.write(path, produce))
+        run.emit({ event: 'artefact', id, ...artefact });
+    },
+    report: section => void run.sections.push(section),
+  };
+}
+
+/** Iterations a second and seconds left of a step that has run for `seconds`. */
+function timeLeft({ fraction, iteration }: Progress, seconds: number): { rate?: number; left?: number } {
+  if (seconds <= 0) return {};
+  return {
+    ...(iteration ? { rate: iteration / seconds } : {}),
+    ...(fraction > 0 ? { left: (seconds * (1 - Math.min(1, fraction))) / fraction } : {}),
+  };
+}
+
+async function writeReport(run: Run, outcome: RunOutcome): Promise<void> {
+  const notes = run.records.filter(record => record.notes.length > 0);
+  const sections: Section[] = [...run.sections];
+  if (notes.length > 0) {
+    const rows = notes.flatMap(record => record.notes.map(note => [record.id, note]));
+    sections.push({ title: 'Notes', blocks: [{ type: 'table', columns: ['step', 'note'], rows }] });
+  }
+  sections.push({
+    title: 'Steps',
+    blocks: [
+      {
+        type: 'table',
+        columns: ['step', 'uses', 'seconds', 'status'],
+        rows: run.records.map(({ id, uses, seconds, status }) => [
+          id,
+          uses,
+          Number(seconds.toFixed(2)),
+          status,
+        ]),
+      },
+    ],
+  });
+  const { renderReport } = await import('../report/html.ts');
+  const page = await renderReport(run.pipeline.name, sections, {
+    status: outcome.status === 'stopped' ? 'stopped before its end; this is the result so far' : 'done',
+    backend: outcome.backend ? `${outcome.backend.name}: ${outcome.backend.description}` : 'none was needed',
+    seed: String(run.pipeline.seed),
+    parameters: Object.entries(run.pipeline.params)
+      .map(([name, value]) => `${name} = ${JSON.stringify(value)}`)
+      .join(', '),
+    time: `${outcome.seconds.toFixed(1)} s`,
+    version: `ndconv ${readVersion()}`,
+  });
+  const [report] = await run.files.write('report.html', temporary => writeFile(temporary, page));
+  run.emit({ event: 'artefact', id: 'report', ...report });
+}
+
+async function writeRecord(run: Run, outcome: RunOutcome): Promise<void> {
+  const text = renderRecord(run.pipeline, outcome);
+  const [record] = await run.files.write('run.json', temporary => writeFile(temporary, text));
+  run.emit({ event: 'artefact', id: 'record', ...record });
 }

@@ -87,12 +87,19 @@ export interface CheckContext<P> {
   problem(problem: Problem): void;
 }
 
-/** Progress of a long step: fraction in [0, 1], and figures to show (loss, rate). */
+/** Progress of a long step: fraction in [0, 1], and figures to show and keep (losses). */
 export interface Progress {
   fraction: number;
+  /** Iterations done and to be done, where the step counts them: from it the rate is shown. */
+  iteration?: number;
+  iterations?: number;
   figures?: Record<string, number>;
   message?: string;
 }
+
+/** Writes a file at a path that is not yet its own; may return files that it completed beside it. */
+// biome-ignore lint/suspicious/noConfusingVoidType: most writers have nothing to return.
+export type WriteFile = (temporary: string) => Promise<void | readonly string[]>;
 
 /** Given to `run`. */
 export interface RunContext<P> {
@@ -117,9 +124,10 @@ export interface RunContext<P> {
   outputPath(path: string): string;
   /**
    * Writes a file aside (`temporary` has the same extension) and renames it when complete; records it as an artefact
-   * of the run. `path` is one of the YAML file or what `outputPath` made of it; missing folders are made.
+   * of the run. `path` is one of the YAML file or what `outputPath` made of it; missing folders are made. `write` may
+   * return absolute paths of files that it completed beside it (an image's data file), to be recorded too.
    */
-  write(path: string, write: (temporary: string) => Promise<void>): Promise<void>;
+  write(path: string, write: WriteFile): Promise<void>;
   /** Adds a section to the HTML report of the run. */
   report(section: import('../report/section.ts').Section): void;
 }

@@ -1,19 +1,16 @@
-// `ndconv check` and `ndconv plan`: everything short of running.
+// `ndconv check`: everything that can be found wrong with a pipeline without running it.
 
-import type { Overrides } from '../../pipeline/resolve.ts';
-import { checkPipeline } from '../../pipeline/run.ts';
+import { checkPipeline, type StepTable } from '../../pipeline/index.ts';
+import { backendOf } from '../flags.ts';
+import type { PipelineFlags } from '../program.ts';
+import { printLine } from '../streams.ts';
 
-export async function check(file: string, flags: Overrides): Promise<void> {
-  const { name, steps } = await checkPipeline(file, flags);
-  console.log(`${name}: ${steps.length} steps, nothing wrong`);
-}
-
-export async function plan(file: string, flags: Overrides): Promise<void> {
-  const { steps, plans } = await checkPipeline(file, flags);
-  for (const s of steps) {
-    const p = plans.get(s.id)!;
-    console.log(`${s.id} (${s.step.name})${s.needs.length > 0 ? ` from ${s.needs.join(', ')}` : ''}`);
-    for (const line of p.lines ?? []) console.log(`  ${line}`);
-    if (p.memory) console.log(`  memory ${(p.memory / 2 ** 20).toFixed(0)} MiB`);
-  }
+export async function check(file: string, flags: PipelineFlags, steps: StepTable): Promise<void> {
+  const { name, steps: resolved } = await checkPipeline(file, { ...flags, backend: backendOf(flags), steps });
+  const ids = resolved.map(({ id }) => id);
+  if (flags.json) printLine(JSON.stringify({ event: 'checked', name, steps: ids }));
+  else
+    printLine(
+      `${name}: nothing wrong; ${ids.length === 1 ? '1 step' : `${ids.length} steps`}: ${ids.join(' → ')}`,
+    );
 }

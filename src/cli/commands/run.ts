@@ -1,95 +1,79 @@
-// `ndconv run`: checks, then runs with a progress bar, plain lines or JSON events. Ctrl-C finishes the step in hand,
-// saves the result so far and exits with 1; a second Ctrl-C ends at once.
+// `ndconv run`: checks, then runs with a progress bar, plain lines or JSON events. Ctrl-C finishes the iteration in
+// hand, saves the result so far and ends with 1; a second Ctrl-C ends at once with 130.
 
-import { relative } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import { checkPipeline, type RunEvent, runPipeline } from '../../pipeline/run.ts';
-import { beginRunning } from '../phase.ts';
+import { NdconvError } from '../../errors.ts';
+import { removeUnfinished } from '../../pipeline/artefacts.ts';
+import { checkPipeline, type RunEvent, runPipeline, type StepTable } from '../../pipeline/index.ts';
+import { outputFolder } from '../../pipeline/run.ts';
+import { explainDefect, explainFailure, failureEvent } from '../failure.ts';
+import { backendOf } from '../flags.ts';
+import type { RunFlags } from '../program.ts';
+import { createDisplay, type Display } from '../progress.ts';
+import { printError, printLine } from '../streams.ts';
 
-interface Flags {
-  set: string[];
-  out?: string;
-  backend?: string;
-  seed?: number;
-  wide: boolean;
-  quiet?: boolean;
-  json?: boolean;
-}
+const fastNode = 24;
 
-export async function run(file: string, flags: Flags): Promise<void> {
-  const pipeline = await checkPipeline(file, flags);
-  beginRunning();
-  const wide = flags.wide && Number(process.versions.node.split('.')[0]) >= 24;
-  if (wide) setFlagsFromString('--experimental-wasm-revectorize');
-  const stop = new AbortController();
-  process.on('SIGINT', () => {
-    if (stop.signal.aborted) process.exit(130);
-    stop.abort();
-    if (!flags.quiet && !flags.json)
-      console.error(
-        '\nstopping after the step in hand; the result so far is saved (Ctrl-C again to end at once)',
-      );
-  });
-  const show = flags.json
-    ? (e: RunEvent) => console.log(JSON.stringify(e))
-    : flags.quiet
-      ? () => {}
-      : await printer();
-  const { folder, stopped } = await runPipeline(pipeline, {
-    out: flags.out,
-    wide,
-    signal: stop.signal,
-    onEvent: show,
-  });
-  if (!flags.quiet && !flags.json)
-    console.log(
-      `${stopped ? 'stopped; the result so far is' : 'results are'} in ${relative(process.cwd(), folder) || '.'}`,
+/** Runs a pipeline and returns the exit code; throws what is wrong before it runs. */
+export async function run(file: string, flags: RunFlags, steps: StepTable): Promise<number> {
+  const { set, seed, quiet = false, json = false } = flags;
+  const pipeline = await checkPipeline(file, { set, seed, backend: backendOf(flags), steps });
+  outputFolder(pipeline, flags.out);
+  const node = Number(process.versions.node.split('.')[0]);
+  if (node < fastNode && !quiet && !json) {
+    printError(
+      `This is Node ${process.versions.node}; the wasm kernels run faster on Node ${fastNode} or newer.`,
     );
-  if (stopped) process.exitCode = 1;
+  }
+  // Lets V8 join pairs of 128-bit operations; the backend compares its kernels with the reference before it relies on it.
+  const wide = flags.wide && node >= fastNode;
+  if (wide) setFlagsFromString('--experimental-wasm-revectorize');
+
+  const display = json ? jsonDisplay : quiet ? silentDisplay : await createDisplay();
+  const stop = new AbortController();
+  const release = listenForStop(stop, display, !quiet && !json);
+  try {
+    const result = await runPipeline(pipeline, {
+      out: flags.out,
+      ...(flags.threads === undefined ? {} : { threads: flags.threads }),
+      wide,
+      signal: stop.signal,
+      onEvent: display.show,
+    });
+    return result.status === 'done' ? 0 : 1;
+  } catch (error) {
+    display.close();
+    if (json) printLine(JSON.stringify(failureEvent(error)));
+    else if (error instanceof NdconvError) explainFailure(error);
+    if (!(error instanceof NdconvError)) explainDefect(error);
+    return 1;
+  } finally {
+    release();
+  }
 }
 
-async function printer(): Promise<(event: RunEvent) => void> {
-  const { default: progress } = await import('cli-progress');
-  let bar: InstanceType<typeof progress.SingleBar> | undefined;
-  let started = 0;
-  let last = 0;
-  const figures = (f: Record<string, number> = {}) =>
-    Object.entries(f)
-      .map(([k, v]) => `${k} ${v.toPrecision(4)}`)
-      .join('  ');
-  const end = () => {
-    bar?.stop();
-    bar = undefined;
-  };
-  return e => {
-    const now = performance.now();
-    if (e.event === 'step') {
-      end();
-      started = last = now;
-      console.log(`${e.id} (${e.uses})`);
-    } else if (e.event === 'progress') {
-      const left =
-        e.fraction > 0 ? Math.round((((now - started) / 1000) * (1 - e.fraction)) / e.fraction) : 0;
-      if (process.stdout.isTTY) {
-        bar ??= new progress.SingleBar({
-          format: '  {bar} {percentage}%  {left} s left  {figures}',
-          hideCursor: true,
-        });
-        if (!bar.isActive) bar.start(100, 0, { left, figures: '' });
-        bar.update(Math.floor(100 * e.fraction), { left, figures: figures(e.figures) });
-      } else if (now - last > 5000) {
-        last = now;
-        console.log(`  ${Math.floor(100 * e.fraction)}%  ${left} s left  ${figures(e.figures)}`);
-      }
-    } else if (e.event === 'note') {
-      end();
-      console.log(`  ${e.message}`);
-    } else if (e.event === 'artefact') {
-      end();
-      console.log(`  wrote ${relative(process.cwd(), e.path)}`);
-    } else if (e.event === 'done') {
-      end();
-      console.log(`${e.seconds.toFixed(1)} s`);
+const silentDisplay: Display = { show: () => {}, close: () => {} };
+const jsonDisplay: Display = { show: (event: RunEvent) => printLine(JSON.stringify(event)), close: () => {} };
+
+/** Stops the run at the first signal and the program at the second; returns how to stop listening. */
+function listenForStop(stop: AbortController, display: Display, speaks: boolean): () => void {
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stop.signal.aborted) {
+      display.close();
+      removeUnfinished();
+      process.exit(signal === 'SIGTERM' ? 143 : 130);
     }
+    stop.abort();
+    display.close();
+    if (speaks)
+      printError(
+        'Stopping after the iteration in hand; what there is will be saved. Ctrl-C again ends at once.',
+      );
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return () => {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
   };
 }

@@ -1,0 +1,154 @@
+// The command line: options, commands and exit codes. Exit codes: 0 done, 1 the run failed or was stopped, 2 the file or
+// the arguments are wrong. What a command does lies in commands/, loaded when it is called, so that help is quick.
+
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { NdconvError } from '../errors.ts';
+import type { StepTable } from '../pipeline/schema.ts';
+import { explainDefect, explainFailure } from './failure.ts';
+import { tolerateClosedPipes } from './streams.ts';
+
+/** Options that every command with a pipeline has. */
+export interface PipelineFlags {
+  set: string[];
+  backend?: string;
+  seed?: number;
+  json?: boolean;
+}
+
+/** Options of `ndconv run`. */
+export interface RunFlags extends PipelineFlags {
+  out?: string;
+  threads?: number;
+  wide: boolean;
+  quiet?: boolean;
+}
+
+/** What a program that embeds the command line may add. */
+export interface CommandLineOptions {
+  /** More steps, by the name under `uses:`. */
+  steps?: StepTable;
+}
+
+const collect = (value: string, before: string[]): string[] => [...before, value];
+
+/** A whole number of at least `least`. */
+const wholeNumber =
+  (least: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= least) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${least}.`);
+  };
+
+function addPipelineOptions(command: Command): Command {
+  return command
+    .argument('<file>', 'the pipeline (.yaml)')
+    .option(
+      '-s, --set <name=value>',
+      'change a parameter (size=96) or a key of a step (content.size=96)',
+      collect,
+      [],
+    )
+    .option('-b, --backend <name>', 'auto, reference, wasm, gpujs or gpujs:mode')
+    .option('--seed <n>', 'what everything random comes from', wholeNumber(0))
+    .option('--json', 'print JSON for programs');
+}
+
+/** Builds the commands; `finish` is told the exit code. */
+function createProgram(options: CommandLineOptions, finish: (code: number) => void): Command {
+  const { steps = {} } = options;
+  const program = new Command('ndconv')
+    .description('Convolutional networks over signals, images and volumes, driven by pipeline files.')
+    .exitOverride()
+    .showHelpAfterError('(`ndconv --help` lists the commands, `ndconv run --help` the options of one)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  ndconv init image my.yaml             write a pipeline to start from
+  ndconv check my.yaml                  find what is wrong with it
+  ndconv run my.yaml --set size=128     run it with another parameter`,
+    );
+  program.option('-V, --version', 'print the version').action(async (flags: { version?: boolean }) => {
+    if (!flags.version) {
+      program.outputHelp({ error: true });
+      return finish(2);
+    }
+    process.stdout.write(`${(await import('../pipeline/record.ts')).readVersion()}\n`);
+  });
+
+  addPipelineOptions(program.command('run').description('run a pipeline'))
+    .option('-o, --out <folder>', 'where results go (default: out/<name of the pipeline>)')
+    .option('--threads <n>', 'threads of the wasm backend (default: one for each core)', wholeNumber(1))
+    .addOption(new Option('--no-wide', 'wasm backend: do without widened vectors'))
+    .option('-q, --quiet', 'print nothing but errors')
+    .action(async (file: string, flags: RunFlags) => {
+      finish(await (await import('./commands/run.ts')).run(file, flags, steps));
+    });
+  addPipelineOptions(program.command('check').description('check a pipeline without running it')).action(
+    async (file: string, flags: PipelineFlags) => {
+      await (await import('./commands/check.ts')).check(file, flags, steps);
+    },
+  );
+  addPipelineOptions(
+    program.command('plan').description('print the steps, shapes, memory and time of a pipeline'),
+  ).action(async (file: string, flags: PipelineFlags) => {
+    await (await import('./commands/plan.ts')).plan(file, flags, steps);
+  });
+  program
+    .command('init')
+    .description('write a commented pipeline to start from')
+    .argument('[kind]', 'sound, image, volume or ecg', 'image')
+    .argument('[file]', 'where to write it (default: <kind>.yaml)')
+    .action(async (kind: string, file?: string) => {
+      await (await import('./commands/init.ts')).init(kind, file);
+    });
+  program
+    .command('schema')
+    .description('print the JSON schema of pipeline files, for editors')
+    .option('--write <file>', 'write it to a file')
+    .action(async (flags: { write?: string }) => {
+      await (await import('./commands/schema.ts')).schema(flags.write, steps);
+    });
+  program
+    .command('formats')
+    .description('list the file formats')
+    .action(async () => (await import('./commands/formats.ts')).formats());
+  return program;
+}
+
+/**
+ * Runs a command line and returns its exit code. What is wrong is printed on stderr; with `--json` it is also the last
+ * event on stdout.
+ */
+export async function runCommandLine(
+  args: readonly string[],
+  options: CommandLineOptions = {},
+): Promise<number> {
+  tolerateClosedPipes();
+  let code = 0;
+  const program = createProgram(options, value => {
+    code = value;
+  });
+  try {
+    await program.parseAsync(pardon(args, program), { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    // What fails inside a run is told by the command itself; here nothing ran yet.
+    if (error instanceof NdconvError) explainFailure(error, { json: args.includes('--json') });
+    else explainDefect(error);
+    return error instanceof NdconvError ? 2 : 1;
+  }
+}
+
+/** `ndconv my.yaml` is meant as `ndconv run my.yaml`; say so instead of "unknown command". */
+function pardon(args: readonly string[], program: Command): readonly string[] {
+  const [first] = args;
+  const known = program.commands.some(command => command.name() === first);
+  if (!first || known || first.startsWith('-') || !/\.(ya?ml)$/i.test(first)) return args;
+  throw new NdconvError(
+    'PipelineError',
+    `${first} is a file, not a command; to run it: ndconv run ${args.join(' ')}`,
+  );
+}

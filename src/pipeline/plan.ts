@@ -1,0 +1,164 @@
+// Asks every step, in order, whether what it was given will work and what it will take: shapes, memory, time. Nothing is
+// computed here; a plan is what `ndconv check` tests and `ndconv plan` prints.
+
+import { totalmem } from 'node:os';
+import { NdconvError } from '../errors.ts';
+import { listNames, nearestName } from './nearest.ts';
+import type { Complaint } from './problems.ts';
+import { splitReference } from './references.ts';
+import type { Resolution, ResolvedStep } from './resolve.ts';
+import type { Problem, StepPlan, ValuePlan } from './step.ts';
+
+/** What a pipeline will take, by step. */
+export interface PipelinePlan {
+  /** By id; steps with problems are absent. */
+  steps: Map<string, StepPlan>;
+  /** Most bytes held at any time, and the step during which they are. */
+  memory: { peak: number; during?: string };
+  /** Sum of what the steps expect. */
+  seconds: number;
+}
+
+/** Bytes that this process may still take. */
+export function availableMemory(): number {
+  const { availableMemory: available, constrainedMemory: constrained } = process as {
+    availableMemory?: () => number;
+    constrainedMemory?: () => number | undefined;
+  };
+  const limit = constrained?.() || Number.POSITIVE_INFINITY;
+  return Math.min(available?.() ?? totalmem(), limit, totalmem());
+}
+
+/** Plans a resolved pipeline; what is wrong is added to its problems. */
+export async function planPipeline(
+  { pipeline, problems }: Resolution,
+  available = availableMemory(),
+): Promise<PipelinePlan> {
+  const plans = new Map<string, StepPlan>();
+  for (const step of pipeline.steps) {
+    if (!step.needs.every(id => plans.has(id))) continue;
+    let faults = 0;
+    const complain = (at: Problem['at'], complaint: Complaint): void => {
+      faults++;
+      problems.add([...step.place, ...(at.length > 0 ? ['with', ...at] : ['uses'])], complaint);
+    };
+    try {
+      const plan = await step.step.check({
+        params: structuredClone(step.params),
+        planOf: reference => planOf(reference, plans),
+        seed: step.seed,
+        backend: pipeline.backend,
+        problem: problem => complain(problem.at, explainProblem(problem, step)),
+      });
+      if (faults === 0) plans.set(step.id, plan);
+    } catch (error) {
+      if (!(error instanceof NdconvError)) throw error;
+      const { at, message } = placeError(error, step);
+      complain(at, { message });
+    }
+  }
+  const order = pipeline.steps.filter(({ id }) => plans.has(id));
+  const memory = peakMemory(order, plans);
+  if (memory.during !== undefined && memory.peak > available) {
+    const step = pipeline.steps.find(({ id }) => id === memory.during)!;
+    problems.add([...step.place, 'uses'], explainMemory(step, memory.peak, available, order));
+  }
+  const seconds = [...plans.values()].reduce((sum, plan) => sum + (plan.seconds ?? 0), 0);
+  return { steps: plans, memory, seconds };
+}
+
+function planOf(reference: string, plans: ReadonlyMap<string, StepPlan>): ValuePlan {
+  const { id, output } = splitReference(reference);
+  const plan = plans.get(id)?.outputs[output];
+  if (!plan) throw new Error(`the check of step ${id} gave no plan of its output ${output}`);
+  return plan;
+}
+
+/** Whether a key or its value is meant follows from the value: a text is a choice, anything else belongs to the key. */
+function explainProblem({ at, message, candidates }: Problem, step: ResolvedStep): Complaint {
+  if (!candidates) return { message };
+  const value = at.reduce<unknown>((inner, key) => (inner as Record<string, unknown>)?.[key], step.written);
+  const word = typeof value === 'string' ? value : String(at[at.length - 1]);
+  const near = nearestName(word, candidates);
+  return {
+    message,
+    part: typeof value === 'string' ? 'value' : 'key',
+    expected: candidates.length > 0 ? `one of ${listNames(candidates, 30)}` : undefined,
+    remedy: near ? `did you mean "${near}"?` : undefined,
+  };
+}
+
+/** The key that an error of a file belongs to; the message names the file as the pipeline does. */
+function placeError(error: NdconvError, step: ResolvedStep): { at: Problem['at']; message: string } {
+  const file = step.paths.find(
+    ({ resolved, written }) => error.fields.path === resolved || error.fields.path === written,
+  );
+  const mentioned =
+    file ?? step.paths.find(({ resolved, mode }) => mode === 'read' && error.message.includes(resolved));
+  const message = step.paths
+    .filter(({ mode }) => mode === 'read')
+    .reduce((text, { resolved, written }) => text.replaceAll(resolved, written), error.message);
+  return { at: mentioned ? [...mentioned.at] : [], message };
+}
+
+const bytesOf = (plan: ValuePlan): number => (plan.shape ? plan.shape.reduce((a, b) => a * b, 4) : 0);
+
+/** Results are held from the step that makes them to the last that uses them. */
+function peakMemory(
+  order: readonly ResolvedStep[],
+  plans: ReadonlyMap<string, StepPlan>,
+): PipelinePlan['memory'] {
+  const lastUse = lastUses(order);
+  const held = new Map<string, number>();
+  let peak = 0;
+  let during: string | undefined;
+  for (const [i, { id }] of order.entries()) {
+    const plan = plans.get(id)!;
+    const made = Object.values(plan.outputs).reduce((sum, value) => sum + bytesOf(value), 0);
+    const others = [...held.values()].reduce((a, b) => a + b, 0);
+    const total = others + Math.max(plan.memory ?? 0, made);
+    if (total > peak) [peak, during] = [total, id];
+    held.set(id, made);
+    for (const other of [...held.keys()]) if ((lastUse.get(other) ?? -1) <= i) held.delete(other);
+  }
+  return { peak, during };
+}
+
+/** Index of the last step that needs each result. */
+export function lastUses(order: readonly Pick<ResolvedStep, 'id' | 'needs'>[]): Map<string, number> {
+  const last = new Map<string, number>();
+  for (const [i, { needs }] of order.entries()) for (const id of needs) last.set(id, i);
+  return last;
+}
+
+function explainMemory(
+  step: ResolvedStep,
+  needed: number,
+  available: number,
+  order: readonly ResolvedStep[],
+): Complaint {
+  const feeding = new Set([step.id]);
+  for (const one of [...order].reverse())
+    if (feeding.has(one.id)) for (const id of one.needs) feeding.add(id);
+  const lower = order
+    .filter(({ id }) => feeding.has(id))
+    .flatMap(({ id, costly, written }) =>
+      costly.map(path => {
+        const value = path.reduce<unknown>((at, key) => (at as Record<string, unknown>)?.[key], written);
+        return `${path.join('.')} of ${id} (now ${JSON.stringify(value)})`;
+      }),
+    );
+  return {
+    message: `the step ${step.id} (${step.step.name}) needs ${formatBytes(needed)} of memory; ${formatBytes(available)} are available`,
+    remedy: lower.length > 0 ? `lower ${lower.join(' or ')}` : 'give it smaller inputs',
+  };
+}
+
+/** `3.2 GiB`. */
+export function formatBytes(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) [value, unit] = [value / 1024, unit + 1];
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
