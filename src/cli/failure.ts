@@ -17,6 +17,13 @@ export function failureEvent(error: unknown): RunEvent {
   };
 }
 
+/** The event of arguments that are wrong, for `--json`. */
+export const argumentEvent = ({ message }: Error): RunEvent => ({
+  event: 'error',
+  tag: 'PipelineError',
+  message: message.replace(/^error: /, ''),
+});
+
 const toEvent = ({ place, message, expected, remedy }: Diagnostic): EventProblem => ({
   file: place.file,
   line: place.line,

@@ -1,5 +1,6 @@
 // Options of the command line that need more than commander's own checks.
 
+import { decideAuto } from '../backends/choose.ts';
 import { NdconvError } from '../errors.ts';
 import { nearestName } from '../pipeline/nearest.ts';
 import { backendNames } from '../pipeline/schema.ts';
@@ -12,5 +13,22 @@ export function backendOf({ backend }: { backend?: string }): string | undefined
     'PipelineError',
     `--backend ${backend}: there is no such backend; ${near ? `did you mean ${near}?` : `use ${backendNames.join(', ')}`}`,
     { backend },
+  );
+}
+
+/** Refuses options of the wasm backend where another one runs, so that none silently does nothing. */
+export async function expectWasm(backend: string, flags: { threads?: number; wide: boolean }): Promise<void> {
+  const options = [
+    ...(flags.threads === undefined ? [] : ['--threads']),
+    ...(flags.wide ? [] : ['--no-wide']),
+  ];
+  if (options.length === 0 || backend === 'wasm') return;
+  const auto = backend === 'auto' ? await decideAuto() : undefined;
+  if (auto?.name === 'wasm') return;
+  const runs = auto ? `auto takes ${auto.name} here (${auto.reason})` : `the backend is ${backend}`;
+  throw new NdconvError(
+    'PipelineError',
+    `${options.join(' and ')}: only the wasm backend has this option, and ${runs}; leave it out, or add --backend wasm`,
+    { backend, options },
   );
 }

@@ -4,8 +4,8 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { NdconvError } from '../errors.ts';
 import type { StepTable } from '../pipeline/schema.ts';
-import { explainDefect, explainFailure } from './failure.ts';
-import { tolerateClosedPipes } from './streams.ts';
+import { argumentEvent, explainDefect, explainFailure } from './failure.ts';
+import { printLine, tolerateClosedPipes } from './streams.ts';
 
 /** Options that every command with a pipeline has. */
 export interface PipelineFlags {
@@ -55,7 +55,10 @@ function addPipelineOptions(command: Command): Command {
 }
 
 /** Builds the commands; `finish` is told the exit code. */
-function createProgram(options: CommandLineOptions, finish: (code: number) => void): Command {
+export function createProgram(
+  options: CommandLineOptions = {},
+  finish: (code: number) => void = () => {},
+): Command {
   const { steps = {} } = options;
   const program = new Command('ndconv')
     .description('Convolutional networks over signals, images and volumes, driven by pipeline files.')
@@ -67,7 +70,8 @@ function createProgram(options: CommandLineOptions, finish: (code: number) => vo
 Examples:
   ndconv init image my.yaml             write a pipeline to start from
   ndconv check my.yaml                  find what is wrong with it
-  ndconv run my.yaml --set size=128     run it with another parameter`,
+  ndconv run my.yaml --set size=128     run it with another parameter
+  ndconv doctor                         see which backends there are`,
     );
   program.option('-V, --version', 'print the version').action(async (flags: { version?: boolean }) => {
     if (!flags.version) {
@@ -113,7 +117,16 @@ Examples:
   program
     .command('formats')
     .description('list the file formats')
-    .action(async () => (await import('./commands/formats.ts')).formats());
+    .option('--json', 'print JSON for programs')
+    .action(async (flags: { json?: boolean }) => (await import('./commands/formats.ts')).formats(flags));
+  program
+    .command('doctor')
+    .description('compare every backend with the reference, and say which one auto takes')
+    .addOption(new Option('--no-wide', 'wasm backend: do without widened vectors'))
+    .option('--json', 'print JSON for programs')
+    .action(async (flags: { json?: boolean; wide: boolean }) => {
+      finish(await (await import('./commands/doctor.ts')).doctor(flags));
+    });
   return program;
 }
 
@@ -134,7 +147,11 @@ export async function runCommandLine(
     await program.parseAsync(pardon(args, program), { from: 'user' });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return 0;
+      if (args.includes('--json')) printLine(JSON.stringify(argumentEvent(error)));
+      return 2;
+    }
     // What fails inside a run is told by the command itself; here nothing ran yet.
     if (error instanceof NdconvError) explainFailure(error, { json: args.includes('--json') });
     else explainDefect(error);

@@ -1,7 +1,8 @@
 // Shows a run to a person: a progress bar on a terminal, else plain lines, not more than one every few seconds.
 
-import { relative } from 'node:path';
+import { resolve } from 'node:path';
 import type { RunEvent } from '../pipeline/events.ts';
+import { shortPath } from '../pipeline/load.ts';
 import { paletteFor, printLine } from './streams.ts';
 
 type ProgressEvent = Extract<RunEvent, { event: 'progress' }>;
@@ -95,6 +96,8 @@ export async function createDisplay(): Promise<Display> {
           const uses = event.id === event.uses ? '' : ` (${event.uses})`;
           return line(`[${event.index}/${event.count}] ${colours.strong(event.id)}${uses}`);
         }
+        case 'backend':
+          return line(colours.faint(`  on ${event.name}: ${event.description}`));
         case 'progress':
           return showProgress(event);
         case 'note':
@@ -112,7 +115,7 @@ export async function createDisplay(): Promise<Display> {
   };
 }
 
-const shown = (path: string): string => relative(process.cwd(), path) || '.';
+const shown = (path: string): string => shortPath(resolve(path));
 
 function describeEnd(event: Extract<RunEvent, { event: 'done' }>): string {
   const time = formatSeconds(event.seconds);

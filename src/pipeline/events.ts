@@ -3,6 +3,8 @@
 /** An event of a run, in order of time. */
 export type RunEvent =
   | { event: 'start'; name: string; seed: number; backend: string; folder: string; steps: string[] }
+  /** The first step that computes opened the backend: which one `auto` took, and what it runs on. */
+  | { event: 'backend'; name: string; description: string }
   /** A step begins; `index` counts from 1. */
   | { event: 'step'; id: string; uses: string; index: number; count: number }
   /** `rate` in iterations a second and `left` in seconds, where they can be told. */

@@ -80,7 +80,9 @@ export async function executePipeline(
   const openBackend = async (): Promise<Backend> => {
     const { out: _, signal: __, onEvent: ___, createBackend, ...settings } = options;
     const create = createBackend ?? (await import('../backends/choose.ts')).chooseBackend;
-    return create(pipeline.backend, settings);
+    const backend = await create(pipeline.backend, settings);
+    emit({ event: 'backend', name: backend.name, description: backend.description });
+    return backend;
   };
   const run: Run = {
     pipeline,

@@ -2,13 +2,14 @@
 // one with which ndconv itself checks a file (after parameters are filled in), and one for editors, which sees the
 // file as it is written and therefore accepts `${params.x}` wherever a number or a name may stand.
 
+import { BACKENDS } from '../backends/choose.ts';
 import type { Schema, Step } from './step.ts';
 
 /** Steps by the name that stands under `uses:`. */
 export type StepTable = Readonly<Record<string, Step>>;
 
 /** What may stand under `backend:`. */
-export const backendNames = ['auto', 'reference', 'wasm'] as const;
+export const backendNames: readonly string[] = BACKENDS;
 
 /** The language version that this program speaks. */
 export const languageVersion = 1;

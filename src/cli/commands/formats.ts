@@ -2,16 +2,19 @@
 
 import { listFormats } from '../../formats/index.ts';
 import { printLine } from '../streams.ts';
+import { tableLines } from '../table.ts';
 
-export function formats(): void {
-  const rows = listFormats().map(({ name, extensions, reads, writes, summary }) => [
+export function formats({ json }: { json?: boolean } = {}): void {
+  const known = listFormats();
+  if (json) {
+    printLine(JSON.stringify({ event: 'formats', formats: known }));
+    return;
+  }
+  const rows = known.map(({ name, extensions, reads, writes, summary }) => [
     name,
     extensions.join(' '),
-    [reads ? 'read' : '', writes ? 'write' : ''].filter(text => text !== '').join(', '),
+    [...(reads ? ['read'] : []), ...(writes ? ['write'] : [])].join(', '),
     summary,
   ]);
-  const widths = [0, 1, 2].map(column => Math.max(...rows.map(row => row[column].length)));
-  for (const row of rows) {
-    printLine(row.map((cell, column) => (column < 3 ? cell.padEnd(widths[column]) : cell)).join('  '));
-  }
+  for (const line of tableLines(rows, process.stdout.columns)) printLine(line);
 }

@@ -1,13 +1,12 @@
 // `ndconv run`: checks, then runs with a progress bar, plain lines or JSON events. Ctrl-C finishes the iteration in
 // hand, saves the result so far and ends with 1; a second Ctrl-C ends at once with 130.
 
-import { setFlagsFromString } from 'node:v8';
 import { NdconvError } from '../../errors.ts';
 import { removeUnfinished } from '../../pipeline/artefacts.ts';
 import { checkPipeline, type RunEvent, runPipeline, type StepTable } from '../../pipeline/index.ts';
 import { outputFolder } from '../../pipeline/run.ts';
 import { explainDefect, explainFailure, failureEvent } from '../failure.ts';
-import { backendOf } from '../flags.ts';
+import { backendOf, expectWasm } from '../flags.ts';
 import type { RunFlags } from '../program.ts';
 import { createDisplay, type Display } from '../progress.ts';
 import { printError, printLine } from '../streams.ts';
@@ -19,15 +18,13 @@ export async function run(file: string, flags: RunFlags, steps: StepTable): Prom
   const { set, seed, quiet = false, json = false } = flags;
   const pipeline = await checkPipeline(file, { set, seed, backend: backendOf(flags), steps });
   outputFolder(pipeline, flags.out);
+  await expectWasm(pipeline.backend, flags);
   const node = Number(process.versions.node.split('.')[0]);
   if (node < fastNode && !quiet && !json) {
     printError(
       `This is Node ${process.versions.node}; the wasm kernels run faster on Node ${fastNode} or newer.`,
     );
   }
-  // Lets V8 join pairs of 128-bit operations; the backend compares its kernels with the reference before it relies on it.
-  const wide = flags.wide && node >= fastNode;
-  if (wide) setFlagsFromString('--experimental-wasm-revectorize');
 
   const display = json ? jsonDisplay : quiet ? silentDisplay : await createDisplay();
   const stop = new AbortController();
@@ -36,7 +33,7 @@ export async function run(file: string, flags: RunFlags, steps: StepTable): Prom
     const result = await runPipeline(pipeline, {
       out: flags.out,
       ...(flags.threads === undefined ? {} : { threads: flags.threads }),
-      wide,
+      wide: flags.wide,
       signal: stop.signal,
       onEvent: display.show,
     });
