@@ -2,16 +2,24 @@
 
 import type { Field } from './field.ts';
 
-/** Shape with the longest spatial side at most `size`, proportions kept. */
-export function shrunkShape(shape: readonly number[], size: number): number[] {
-  const longest = Math.max(...shape.slice(0, -1));
-  if (longest <= size) return [...shape];
-  return shape.map((n, a) => (a === shape.length - 1 ? n : Math.max(1, Math.round((n * size) / longest))));
+/**
+ * Shape with the longest spatial side at most `size`, proportions kept. Where the dimensions are spaced differently in
+ * one unit (thick slices), sides are compared in that unit and coarse dimensions keep their samples until the fine ones
+ * are as coarse.
+ */
+export function shrunkShape({ shape, axes }: Pick<Field, 'shape' | 'axes'>, size: number): number[] {
+  const sizes = shape.slice(0, -1);
+  const alike = axes.every(({ unit, spacing }) => unit === axes[0].unit && spacing > 0);
+  const extents = sizes.map((n, a) => n * (alike ? axes[a].spacing : 1));
+  const longest = Math.max(...extents);
+  if (Math.max(...sizes) <= size) return [...shape];
+  const shrunk = sizes.map((n, a) => Math.min(n, Math.max(1, Math.round((extents[a] * size) / longest))));
+  return [...shrunk, shape[shape.length - 1]];
 }
 
 /** The field averaged down; spacing and position in the world follow. */
 export function shrink(field: Field, size: number): Field {
-  const target = shrunkShape(field.shape, size);
+  const target = shrunkShape(field, size);
   let { data } = field;
   const shape = [...field.shape];
   for (let a = 0; a < shape.length - 1; a++) {

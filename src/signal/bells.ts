@@ -7,14 +7,14 @@ import { createRandom } from '../random.ts';
 const MODES = [1, 2.756, 5.404, 8.933];
 const SCALE = [0, 2, 4, 7, 9];
 
-/** `seconds` of struck bars, mono, peak 0.9. */
-export function bells(seconds: number, sampleRate: number, seed: number): Field {
+/** `seconds` of struck bars, mono, peak 0.9; three octaves of bars from `lowest` Hz. */
+export function bells(seconds: number, sampleRate: number, seed: number, lowest: number): Field {
   const random = createRandom(seed, 'bells');
   const length = Math.round(seconds * sampleRate);
   const data = new Float32Array(length);
   for (let time = 0; time < seconds; time += 0.11 + (random.uniform() < 0.2 ? 0.11 : 0)) {
     const step = random.integer(15);
-    const pitch = 220 * 2 ** (Math.floor(step / 5) + SCALE[step % 5] / 12);
+    const pitch = lowest * 2 ** (Math.floor(step / 5) + SCALE[step % 5] / 12);
     const strength = 0.4 + 0.6 * random.uniform();
     const from = Math.round(time * sampleRate);
     for (const [m, ratio] of MODES.entries()) {

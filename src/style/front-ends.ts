@@ -160,13 +160,17 @@ export function statistics(data: Float32Array): { mean: number; deviation: numbe
 
 function soundFrontEnd(content: Field): FrontEnd {
   const { layout } = toSpectrogram(content);
+  // Values are logarithms: a little beyond the loudest of all that was encoded would be a bang.
+  let loudest = 0;
   return {
     encode: field => {
       const { field: spectrogram } = toSpectrogram(field, layout.settings);
+      for (const v of spectrogram.data) loudest = Math.max(loudest, v);
       return { shape: spectrogram.shape, data: spectrogram.data };
     },
     decode: async (grid, { quick = false, progress, signal } = {}) => {
-      const { sound } = await fromSpectrogram(grid.data, layout, {
+      const values = grid.data.map(v => Math.min(v, loudest));
+      const { sound } = await fromSpectrogram(values, layout, {
         iterations: quick ? rounds.quick : rounds.full,
         progress,
         signal,

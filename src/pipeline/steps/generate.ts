@@ -10,6 +10,7 @@ interface Parameters {
   what: 'bells' | 'foam' | 'ecg';
   duration?: number;
   sampleRate?: number;
+  pitch?: number;
   rank?: number;
   size?: number;
   bubble?: number;
@@ -23,7 +24,7 @@ interface Parameters {
 }
 
 const keysOf: Record<Parameters['what'], (keyof Parameters)[]> = {
-  bells: ['duration', 'sampleRate'],
+  bells: ['duration', 'sampleRate', 'pitch'],
   foam: ['rank', 'size', 'bubble'],
   ecg: [
     'duration',
@@ -41,6 +42,7 @@ const keysOf: Record<Parameters['what'], (keyof Parameters)[]> = {
 const withDefaults = (p: Parameters) => ({
   duration: 10,
   sampleRate: p.what === 'ecg' ? 360 : 44100,
+  pitch: 440,
   rank: 3,
   size: 64,
   bubble: 8,
@@ -71,6 +73,12 @@ export const generate: Step<Parameters> = {
         maximum: 192000,
         description:
           'samples a second; bells: from 8000, 44100 where absent; ecg: to 10000, 360 where absent',
+      },
+      pitch: {
+        type: 'number',
+        minimum: 20,
+        maximum: 4000,
+        description: 'bells: Hz of the lowest bar, 440 where absent; they span three octaves',
       },
       rank: { type: 'integer', minimum: 1, maximum: 4, description: 'foam: dimensions, 3 where absent' },
       size: {
@@ -173,7 +181,7 @@ export const generate: Step<Parameters> = {
   },
   async run({ params, seed }) {
     const p = withDefaults(params);
-    if (p.what === 'bells') return { value: bells(p.duration, p.sampleRate, seed) };
+    if (p.what === 'bells') return { value: bells(p.duration, p.sampleRate, seed, p.pitch) };
     if (p.what === 'foam') return { value: foam(p.rank, p.size, p.bubble, seed) };
     const { duration, variability, sampleRate, leads, rhythm, heartRate, premature, noise, wander } = p;
     const given = { rhythm, heartRate, heartRateDeviation: variability, premature, noise, wander };

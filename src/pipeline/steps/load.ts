@@ -238,7 +238,7 @@ export const load: Step<Parameters> = {
     if (faults > 0 || !box) return { outputs: { value: { kind: 'field' } } };
     let result = picked ? pickHeader(excerptHeader(header, box), picked) : excerptHeader(header, box);
     let [{ shape }, rate] = [result, sampleRateOf(header as Field)];
-    if (p.size !== undefined) shape = shrunkShape(shape, p.size);
+    if (p.size !== undefined) shape = shrunkShape({ ...result, shape }, p.size);
     if (p.resample !== undefined) {
       shape = [Math.ceil((shape[0] * p.resample) / rate), shape[1]];
       rate = p.resample;
