@@ -37,6 +37,7 @@ export function runFunction(inputs: number, tables: number, locals: string, body
     ...Array.from({ length: inputs }, (_, i) => `input${i}`),
     ...Array.from({ length: tables }, (_, i) => `table${i}`),
     'scratch',
+    'workspace',
   ];
   return `(func (export "run") ${parameters.map(p => `(param $${p} i32)`).join(' ')} ${locals}\n${body})`;
 }

@@ -10,12 +10,16 @@ export interface WasmTarget {
   readonly relaxed: boolean;
   /** Pairs of 128-bit operations will be widened to 256 bits: larger register tiles pay. */
   readonly wide: boolean;
+  /** Threads that programs will run on: the work may be divided for them, the sums may not. Default 1. */
+  readonly threads?: number;
+  /** Allow Winograd's convolution, faster and a little less exact. Default true. */
+  readonly winograd?: boolean;
 }
 
 /**
  * WebAssembly text of a call. The module exports `run` with i32 parameters, in this order:
  *
- *     run(phase, thread, threads, output, input0 … inputN, table0 … tableM, scratch)
+ *     run(phase, thread, threads, output, input0 … inputN, table0 … tableM, scratch, workspace)
  *
  * All but the first three are byte addresses; tensors are laid out as their layouts say (f32, margins included). Thread
  * `thread` of `threads` does its share of the phase; shares must not depend on anything but these two, and sums must
@@ -29,6 +33,11 @@ export interface WasmRendering {
   readonly tables?: readonly (Int32Array | Float32Array)[];
   /** Bytes of working memory shared by all threads, kept between runs, 64-byte aligned. */
   readonly scratch?: number;
+  /**
+   * Bytes of working memory for each thread, a multiple of 64, of any content when a phase begins: thread t's part begins
+   * at `workspace` + t times this.
+   */
+  readonly workspace?: number;
   /** Number of phases; default 1. */
   readonly phases?: number;
   /**

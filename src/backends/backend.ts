@@ -81,6 +81,8 @@ export interface BackendOptions {
   threads?: number;
   /** Allow V8's widening of vectors (wasm); set by the command line after its self-check. */
   wide?: boolean;
+  /** Allow Winograd's convolution (wasm): faster, and exact to about 1e-5 of the largest value. Default true. */
+  winograd?: boolean;
   /** Measure time per call. */
   measure?: boolean;
 }

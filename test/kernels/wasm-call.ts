@@ -19,6 +19,8 @@ import {
 
 const GARBAGE = 12345;
 const GUARD = 256;
+/** The most threads that calls are run with. */
+const THREADS = 3;
 
 /** Output as laid out in memory, margins included, and whether the guards held. */
 export interface Outcome {
@@ -56,6 +58,7 @@ export async function compileCall(
     placing.inPlace === undefined ? reserve(elementCount(call.output) * 4) : inputs[placing.inPlace];
   const tables = (rendering.tables ?? []).map(table => reserve(table.byteLength));
   const scratch = reserve(rendering.scratch ?? 0);
+  const workspace = reserve((rendering.workspace ?? 0) * THREADS);
   const pages = Math.ceil(bytes / 65536) + 1;
   const shared = new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
   const { instance } = await WebAssembly.instantiate(await assemble(rendering.text), {
@@ -66,7 +69,7 @@ export async function compileCall(
   const again = (threads: number) => {
     for (let phase = 0; phase < (rendering.phases ?? 1); phase++)
       for (let thread = threads - 1; thread >= 0; thread--)
-        entry(phase, thread, threads, output, ...inputs, ...tables, scratch);
+        entry(phase, thread, threads, output, ...inputs, ...tables, scratch, workspace);
   };
   const at = (l: Layout, address: number) => memory.subarray(address / 4, address / 4 + elementCount(l));
   return {

@@ -14,13 +14,13 @@ import { enableWide } from './wide.ts';
  * widening of vectors, which is used only where the engine has it and its kernels pass a check against the reference.
  */
 export async function createWasmBackend(options: BackendOptions = {}): Promise<Backend> {
-  const { threads = availableParallelism(), measure = false } = options;
+  const { threads = availableParallelism(), measure = false, winograd = true } = options;
   if (!Number.isInteger(threads) || threads < 1)
     throw new NdconvError('BackendError', `wasm: threads must be an integer of at least 1, got ${threads}`, {
       threads,
     });
   const wide = options.wide ? await enableWide() : false;
-  const target = await detectTarget(wide);
+  const target = { ...(await detectTarget(wide)), threads, winograd };
   const team = await Team.start(threads);
   return {
     name: 'wasm',

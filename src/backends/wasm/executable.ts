@@ -27,7 +27,7 @@ export async function compile(
     if (!renderings.has(key)) renderings.set(key, wasmRenderings[call.kernel.family](call, target));
     return key;
   });
-  const map = mapMemory(plan, keys, renderings);
+  const map = mapMemory(plan, keys, renderings, team.threads);
   const order = new Map([...renderings.keys()].map((key, i) => [key, i]));
   const modules: WebAssembly.Module[] = [];
   for (const { text } of renderings.values()) modules.push(await WebAssembly.compile(await assemble(text)));
@@ -48,7 +48,7 @@ export async function compile(
     const addresses = [output, ...inputs].map(i => plan.tensors[i].offset);
     return {
       module: order.get(keys[c])!,
-      addresses: [...addresses, ...map.tables.get(keys[c])!, map.scratch[c]],
+      addresses: [...addresses, ...map.tables.get(keys[c])!, map.scratch[c], map.workspace],
       firstPhase: constant ? 1 : 0,
       phases,
     };

@@ -1,5 +1,5 @@
 // Where everything of a program lies in its one WebAssembly memory: the planned tensors first, then the tables of each
-// kernel once, then working memory for each call.
+// kernel once, then working memory for each call and that which all calls share in turn.
 
 import type { WasmRendering } from '../../../kernels/wasm.ts';
 import { NdconvError } from '../../errors.ts';
@@ -10,10 +10,11 @@ const LIMIT = 65536 * PAGE;
 /** Bytes after each buffer that kernels may read. */
 const SLACK = 256;
 
-/** Byte addresses of tables by kernel key and of scratch by call. */
+/** Byte addresses of tables by kernel key, of scratch by call, and of the workspace of the threads. */
 export interface MemoryMap {
   readonly tables: ReadonlyMap<string, number[]>;
   readonly scratch: readonly number[];
+  readonly workspace: number;
   readonly bytes: number;
 }
 
@@ -22,6 +23,7 @@ export function mapMemory(
   plan: ProgramPlan,
   keys: readonly string[],
   renderings: ReadonlyMap<string, WasmRendering>,
+  threads: number,
 ): MemoryMap {
   let bytes = plan.bytes + SLACK;
   const reserve = (size: number) => {
@@ -33,8 +35,10 @@ export function mapMemory(
     [...renderings].map(([key, r]) => [key, (r.tables ?? []).map(t => reserve(t.byteLength))]),
   );
   const scratch = keys.map(key => reserve(renderings.get(key)!.scratch ?? 0));
+  const needs = [...renderings.values()].map(r => r.workspace ?? 0);
+  const workspace = reserve(threads * needs.reduce((a, b) => Math.max(a, b), 0));
   if (bytes > LIMIT) throw tooLarge(bytes, 'WebAssembly addresses 4 GiB');
-  return { tables, scratch, bytes };
+  return { tables, scratch, workspace, bytes };
 }
 
 /** Allocates a shared memory of at least so many bytes. */

@@ -1,0 +1,43 @@
+// WebAssembly text that copies the part of a box that is there, cell by cell or row by row, with extents read from a
+// table: for blocks at the ends of the input and output, and for channels that do not fill vectors.
+
+import { bump, get, i32, locals, set, times } from '../../wasm-text.ts';
+
+/** One dimension of the box, outermost first. */
+export interface Side {
+  /** Word of the table row that holds how many cells are there. */
+  readonly word: number;
+  /** Bytes between neighbours. */
+  readonly source: number;
+  readonly target: number;
+  /** Cells of the whole box. */
+  readonly cells: number;
+}
+
+/** A function `$name (source, target, row)`; `clear` fills the whole target box with zeros first. */
+export function copyBox(
+  name: string,
+  sides: readonly Side[],
+  cellBytes: number,
+  { clear }: { clear: boolean },
+): string {
+  const inner = sides.at(-1)!;
+  const there = (side: Side) => `(i32.load offset=${side.word * 4} ${get('row')})`;
+  const copy = (bytes: string) => (level: number) =>
+    `(memory.copy ${get(`t${level}`)} ${get(`s${level}`)} ${bytes})`;
+  const contiguous = inner.source === cellBytes && inner.target === cellBytes;
+  const looped = contiguous ? sides.slice(0, -1) : sides;
+  let text = copy(contiguous ? times(there(inner), i32(cellBytes)) : i32(cellBytes))(looped.length);
+  for (let l = looped.length - 1; l >= 0; l--) {
+    const { source, target } = looped[l];
+    text = `${set(`n${l}`, there(looped[l]))}
+      (block $done${l} (loop $more${l}
+        (br_if $done${l} (i32.eqz ${get(`n${l}`)}))
+        ${set(`s${l + 1}`, get(`s${l}`))} ${set(`t${l + 1}`, get(`t${l}`))} ${text}
+        ${bump(`s${l}`, source)} ${bump(`t${l}`, target)} ${bump(`n${l}`, -1)} (br $more${l})))`;
+  }
+  const bytes = sides[0].cells * sides[0].target;
+  return `(func $${name} (param $s0 i32) (param $t0 i32) (param $row i32)
+    ${locals('i32', ...looped.flatMap((_, l) => [`s${l + 1}`, `t${l + 1}`, `n${l}`]))}
+    ${clear ? `(memory.fill ${get('t0')} ${i32(0)} ${i32(bytes)})` : ''} ${text})`;
+}
