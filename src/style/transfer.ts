@@ -6,9 +6,10 @@
 // do not. What a sound, an image or a scan is, and how it becomes a tensor, is not known here (see front-ends.ts).
 //
 // Plain losses differ by many powers of ten between networks, layers, ranks and sizes. Relative losses are divided by
-// what they are for the content: the style loss by the content's own, the content loss by ½Σ_l w_l‖a_l(C) − mean‖², the
-// total variation by the content's. So 1 means "as far from the style as the content is" and "as wrong as no content at
-// all", and the same weights do the same everywhere.
+// what they are for something known: the style loss by the content's own, the content loss by that of an unrelated thing
+// in the given style (the energies ½Σ_l w_l‖a_l − mean‖² of content and style together), the total variation by the
+// content's. So 1 means "as far from the style as the content is" and "nothing left of the content", and the same
+// weights do the same everywhere.
 
 import type { Backend } from '../backends/backend.ts';
 import { Graph, type Value } from '../graph/graph.ts';
@@ -68,14 +69,19 @@ export function planStyle(problem: StyleProblem): { permanent: number; peak: num
   const plan = memoryToMinimise(record(problem, targets, ones), problem.optimiser);
   // Computing the targets takes less, unless a style is much larger than the result.
   const before = problem.styles.map(({ grid, layers }) => {
-    const { graph, outputs } = recordFeatures(problem.network, grid, [], Object.keys(layers));
+    const { graph, outputs } = recordFeatures(
+      problem.network,
+      grid,
+      contentLayers(problem),
+      Object.keys(layers),
+    );
     return memoryOf(planProgram(graph, { outputs }).plan).peak;
   });
   return { ...plan, peak: Math.max(plan.peak, ...before) };
 }
 
 /**
- * Runs the transfer. `onStep` hears of the start (iteration 0) and of every step, and may return false to stop after it.
+ * Runs the transfer. `onStep` hears of the start (iteration 0) and of every step, and may return false to stop there.
  * Errors: RunError where the loss is no finite number.
  */
 export async function transferStyle(
@@ -89,8 +95,14 @@ export async function transferStyle(
   const { content, styles, start } = problem;
   const own = await evaluate(problem, content.grid, contentLayers(problem), styleLayers(problem), backend);
   const targets: Targets = { content: own.activations, styles: [] };
-  for (const style of styles)
-    targets.styles.push((await evaluate(problem, style.grid, [], Object.keys(style.layers), backend)).grams);
+  let energy = contentEnergy(own.activations, content.layers);
+  const share = 1 / styles.reduce((sum, s) => sum + s.weight, 0);
+  for (const { grid, layers, weight } of styles) {
+    const found = await evaluate(problem, grid, contentLayers(problem), Object.keys(layers), backend);
+    targets.styles.push(found.grams);
+    const cells = product(grid.shape.slice(0, -1)) / product(content.grid.shape.slice(0, -1));
+    energy += (weight * share * contentEnergy(found.activations, content.layers)) / cells;
+  }
 
   const lossesAt = (activations: Arrays, grams: Arrays, grid: Grid): StyleLosses => ({
     content: contentLossOf(activations, targets.content, content.layers),
@@ -98,7 +110,6 @@ export async function transferStyle(
     tv: neighbourVariation(grid),
   });
   const mine = lossesAt(own.activations, own.grams, content.grid);
-  const energy = contentEnergy(own.activations, content.layers);
   const scales: StyleLosses =
     problem.losses === 'plain' ? ones : { content: energy || 1, style: mine.style || 1, tv: mine.tv || 1 };
 
@@ -116,7 +127,20 @@ export async function transferStyle(
     problem.contentWeight * figures.content +
     problem.styleWeight * figures.style +
     problem.totalVariation * figures.tv;
-  await onStep({ iteration: 0, total, ...figures }, async () => start.data);
+  const goesOn = await onStep({ iteration: 0, total, ...figures }, async () => start.data);
+  if (goesOn === false) {
+    const values = { image: start.data };
+    return {
+      values,
+      losses: [],
+      iterations: 0,
+      reason: 'stopped',
+      times: [],
+      seconds: 0,
+      grid: start,
+      scales,
+    };
+  }
 
   const outcome = await minimise(
     record(problem, targets, scales),
