@@ -3,6 +3,7 @@
 
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { NdconvError } from '../errors.ts';
+import { nearestName } from '../pipeline/nearest.ts';
 import type { StepTable } from '../pipeline/schema.ts';
 import { argumentEvent, explainDefect, explainFailure } from './failure.ts';
 import { printLine, tolerateClosedPipes } from './streams.ts';
@@ -63,6 +64,7 @@ export function createProgram(
   const program = new Command('ndconv')
     .description('Convolutional networks over signals, images and volumes, driven by pipeline files.')
     .exitOverride()
+    .helpCommand(true)
     .showHelpAfterError('(`ndconv --help` lists the commands, `ndconv run --help` the options of one)')
     .addHelpText(
       'after',
@@ -144,7 +146,7 @@ export async function runCommandLine(
     code = value;
   });
   try {
-    await program.parseAsync(pardon(args, program), { from: 'user' });
+    await program.parseAsync(expectCommand(args, program), { from: 'user' });
     return code;
   } catch (error) {
     if (error instanceof CommanderError) {
@@ -159,13 +161,14 @@ export async function runCommandLine(
   }
 }
 
-/** `ndconv my.yaml` is meant as `ndconv run my.yaml`; say so instead of "unknown command". */
-function pardon(args: readonly string[], program: Command): readonly string[] {
+/** Refuses a first word that is no command; `ndconv my.yaml` is meant as `ndconv run my.yaml`. */
+function expectCommand(args: readonly string[], program: Command): readonly string[] {
   const [first] = args;
-  const known = program.commands.some(command => command.name() === first);
-  if (!first || known || first.startsWith('-') || !/\.(ya?ml)$/i.test(first)) return args;
-  throw new NdconvError(
-    'PipelineError',
-    `${first} is a file, not a command; to run it: ndconv run ${args.join(' ')}`,
-  );
+  const names = [...program.commands.map(command => command.name()), 'help'];
+  if (first === undefined || first.startsWith('-') || names.includes(first)) return args;
+  const near = nearestName(first, names);
+  const message = /\.ya?ml$/i.test(first)
+    ? `${first} is a file, not a command; to run it: ndconv run ${args.join(' ')}`
+    : `there is no command ${first}; ${near ? `did you mean ${near}?` : `there are ${names.join(', ')}`}`;
+  throw new NdconvError('PipelineError', message, { command: first });
 }

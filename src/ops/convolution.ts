@@ -83,7 +83,7 @@ export function convolution(
     if (span > padded)
       throw new NdconvError(
         'ShapeError',
-        `convolution: kernel size ${span} > padded input size ${padded} in dimension ${a}`,
+        `convolution: kernel size ${span} > padded input size ${padded} in dimension ${a}; lower the kernel's size, or give a larger input`,
       );
     return outputSize(n, kernelShape[a], strides[a], dilations[a], padding[a]);
   });

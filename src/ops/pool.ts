@@ -46,7 +46,7 @@ function resolve(x: Value, p: PoolParameters, name: string): Resolved {
     if (size < 1)
       throw new NdconvError(
         'ShapeError',
-        `${name}: window ${span} > padded input size ${padded} in dimension ${a}`,
+        `${name}: window ${span} > padded input size ${padded} in dimension ${a}; lower the window's size, or give a larger input`,
       );
     return size;
   });

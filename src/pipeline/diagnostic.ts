@@ -19,7 +19,7 @@ export interface Diagnostic {
   message: string;
   /** What would have been right there. */
   expected?: string;
-  /** Where the value comes from, if not from that place. */
+  /** What the key is for, or where the value comes from if not from that place. */
   note?: string;
   /** What to do about it. */
   remedy?: string;

@@ -57,8 +57,9 @@ function lookUp(
 ): { name: string; value: unknown } | undefined {
   const keys = inner.trim().split('.');
   const names = Object.keys(params);
-  if (keys[0] !== 'params' || keys.length < 2) {
-    const near = names.includes(keys[0]) ? keys[0] : nearestName(keys[0], names);
+  if (keys[0] !== 'params' || keys.length < 2 || !/^[\w.-]+$/.test(inner.trim())) {
+    const word = keys.find(key => names.includes(key)) ?? names.find(name => inner.includes(name));
+    const near = word ?? nearestName(keys[0], names);
     problems.add(path, {
       message: `\${${inner}} is no parameter`,
       expected: '${params.name}; expressions are not part of the language',

@@ -40,13 +40,13 @@ export async function findInput(path: string, directory: string): Promise<FoundP
   return missing(path, absolute, directory);
 }
 
-/** Says of a missing path which part of it is missing and what there is instead. */
-async function missing(path: string, absolute: string, root: string): Promise<FoundPath> {
+/** Says of a missing path which part of it is missing and what there is instead; `before` is put before paths. */
+async function missing(path: string, absolute: string, root: string, before = ''): Promise<FoundPath> {
   // The first part that does not exist.
   let lost = absolute;
   while (dirname(lost) !== lost && !existsSync(dirname(lost))) lost = dirname(lost);
   const near = await nearestSibling(lost);
-  const shown = (place: string) => shortPath(place, root);
+  const shown = (place: string) => before + shortPath(place, root);
   const tail = absolute.slice(lost.length);
   const message =
     lost === absolute ? `there is no file ${path}` : `there is no file ${path}, nor a folder ${shown(lost)}`;
@@ -88,7 +88,7 @@ async function findInPackage(path: string, directory: string): Promise<FoundPath
   }
   const absolute = join(folder, inner);
   if (existsSync(absolute)) return { path: absolute };
-  return missing(path, absolute, folder);
+  return missing(path, absolute, folder, `npm:${name}/`);
 }
 
 /** The node_modules folders in which Node.js would look for a package from a folder. */

@@ -35,6 +35,8 @@ export async function planPipeline(
   available = availableMemory(),
 ): Promise<PipelinePlan> {
   const plans = new Map<string, StepPlan>();
+  const order: ResolvedStep[] = [];
+  let memory: PipelinePlan['memory'] = { peak: 0 };
   for (const step of pipeline.steps) {
     if (!step.needs.every(id => plans.has(id))) continue;
     let faults = 0;
@@ -43,25 +45,29 @@ export async function planPipeline(
       problems.add([...step.place, ...(at.length > 0 ? ['with', ...at] : ['uses'])], complaint);
     };
     try {
-      const plan = await step.step.check({
+      const plan: StepPlan = await step.step.check({
         params: structuredClone(step.params),
         planOf: reference => planOf(reference, plans),
         seed: step.seed,
         backend: pipeline.backend,
         problem: problem => complain(problem.at, explainProblem(problem, step)),
       });
-      if (faults === 0) plans.set(step.id, plan);
+      if (faults > 0) continue;
+      plans.set(step.id, plan);
+      order.push(step);
+      memory = peakMemory(order, plans);
+      if (memory.peak <= available) continue;
+      // What needs its result would not fit either, and is not asked.
+      complain([], explainMemory(step, memory.peak, available, order));
+      plans.delete(step.id);
+      order.pop();
     } catch (error) {
-      if (!(error instanceof NdconvError)) throw error;
-      const { at, message } = placeError(error, step);
-      complain(at, { message });
+      if (isOutOfMemory(error)) complain([], explainMemory(step, undefined, available, [...order, step]));
+      else if (error instanceof NdconvError) {
+        const { at, message } = placeError(error, step);
+        complain(at, { message });
+      } else throw error;
     }
-  }
-  const order = pipeline.steps.filter(({ id }) => plans.has(id));
-  const memory = peakMemory(order, plans);
-  if (memory.during !== undefined && memory.peak > available) {
-    const step = pipeline.steps.find(({ id }) => id === memory.during)!;
-    problems.add([...step.place, 'uses'], explainMemory(step, memory.peak, available, order));
   }
   const seconds = [...plans.values()].reduce((sum, plan) => sum + (plan.seconds ?? 0), 0);
   return { steps: plans, memory, seconds };
@@ -131,9 +137,14 @@ export function lastUses(order: readonly Pick<ResolvedStep, 'id' | 'needs'>[]): 
   return last;
 }
 
+/** Whether the engine refused to make an array because of its size. */
+export const isOutOfMemory = (error: unknown): boolean =>
+  error instanceof RangeError &&
+  /allocation failed|invalid (typed )?array (buffer )?length/i.test(error.message);
+
 function explainMemory(
   step: ResolvedStep,
-  needed: number,
+  needed: number | undefined,
   available: number,
   order: readonly ResolvedStep[],
 ): Complaint {
@@ -149,7 +160,7 @@ function explainMemory(
       }),
     );
   return {
-    message: `the step ${step.id} (${step.step.name}) needs ${formatBytes(needed)} of memory; ${formatBytes(available)} are available`,
+    message: `the step ${step.id} (${step.step.name}) needs ${needed === undefined ? 'more memory than one array can have' : `${formatBytes(needed)} of memory`}; ${formatBytes(available)} are available`,
     remedy: lower.length > 0 ? `lower ${lower.join(' or ')}` : 'give it smaller inputs',
   };
 }

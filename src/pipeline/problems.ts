@@ -10,6 +10,7 @@ export interface Complaint {
   /** Whether the key or its value is wrong; the value where absent. */
   part?: 'key' | 'value';
   expected?: string;
+  note?: string;
   remedy?: string;
 }
 

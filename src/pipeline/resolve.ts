@@ -86,7 +86,7 @@ export async function resolvePipeline(
   }
   checkDocument(document, table, problems);
   for (const name of Object.keys(params)) {
-    if (used.has(name)) continue;
+    if (used.has(name) || problems.found.length > 0) continue;
     problems.add(['params', name], {
       part: 'key',
       message: `nothing uses the parameter ${name}`,
@@ -137,6 +137,8 @@ function checkDocument(document: Mapping, table: StepTable, problems: Problems):
     const { path, ...complaint } = fault;
     const [top, index, key] = path;
     const value = path.reduce<unknown>((at, part) => (at as Mapping)?.[part], document);
+    if (typeof value === 'string' && problems.touches(path)) continue;
+    const { note, message } = complaint;
     if (path.length === 0 && fault.message.startsWith('the key "ndconv"')) {
       complaint.message = `"ndconv: ${languageVersion}" is missing`;
       complaint.expected = 'the version of the language that the file is written in';
@@ -168,7 +170,8 @@ function checkDocument(document: Mapping, table: StepTable, problems: Problems):
       complaint.message = `"${value}" cannot name a pipeline: it becomes the name of a folder`;
       complaint.expected = 'letters, digits, ., _ and -';
     }
-    problems.add(path, complaint);
+    // What the key is for stands with the general message alone.
+    problems.add(path, { ...complaint, note: complaint.message === message ? note : undefined });
   }
 }
 
@@ -217,8 +220,6 @@ async function resolveSteps(
       } else writes.set(path.resolved, one.id);
     }
   }
-  checkUse(entries, ids, known, problems);
-
   const { order, cycles } = orderSteps(new Map([...resolved].map(([id, { needs }]) => [id, needs])));
   for (const cycle of cycles) {
     // The reference that closes it, in the step where it was found.
@@ -228,6 +229,8 @@ async function resolveSteps(
       remedy: 'a step can only use results of steps that do not need its own',
     });
   }
+  // A misspelt reference leaves a result unused, which is no second fault.
+  if (problems.found.length === 0) checkUse(entries, ids, known, problems);
   return order.map(id => resolved.get(id)!).filter(({ place }) => !problems.touches(place));
 }
 
@@ -262,6 +265,8 @@ async function resolveStep(
   const schema: Schema = wholeSchema(step);
   for (const { path, ...complaint } of findFaults(schema, given, step.name)) {
     const value = path.reduce<unknown>((inner, part) => (inner as Mapping)?.[part], given);
+    // What was said of a parameter that is not there is enough.
+    if (typeof value === 'string' && problems.touches([...at, ...path])) continue;
     if (typeof value === 'string' && known.has(value) && /a reference to/.test(complaint.message)) {
       complaint.remedy = `write "@${value}"`;
     }

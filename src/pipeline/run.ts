@@ -10,7 +10,7 @@ import { NdconvError } from '../errors.ts';
 import type { Section } from '../report/section.ts';
 import { type ArtefactFolder, openArtefacts } from './artefacts.ts';
 import type { RunEvent } from './events.ts';
-import { lastUses, type PipelinePlan } from './plan.ts';
+import { isOutOfMemory, lastUses, type PipelinePlan } from './plan.ts';
 import { type RunOutcome, readVersion, renderRecord, type StepRecord } from './record.ts';
 import { splitReference } from './references.ts';
 import type { ResolvedPipeline, ResolvedStep } from './resolve.ts';
@@ -187,10 +187,18 @@ const isAbort = (error: unknown, signal: AbortSignal): boolean =>
   error === signal.reason || (error as { name?: unknown } | null)?.name === 'AbortError';
 
 /** Puts the step's name in front of what went wrong; a defect stays as it is. */
-function nameStep(error: unknown, { id, step }: ResolvedStep): unknown {
-  if (!(error instanceof NdconvError)) return error;
+function nameStep(error: unknown, { id, step, paths }: ResolvedStep): unknown {
   const name = id === step.name ? id : `${id} (${step.name})`;
-  return new NdconvError(error.tag, `step ${name}: ${error.message}`, { ...error.fields, step: id }, error);
+  if (isOutOfMemory(error)) {
+    const message = `step ${name}: needs more memory than there is; make its inputs smaller`;
+    return new NdconvError('MemoryError', message, { step: id }, error);
+  }
+  if (!(error instanceof NdconvError)) return error;
+  // Files as the pipeline names them.
+  const message = paths
+    .filter(({ mode }) => mode === 'read')
+    .reduce((text, { resolved, written }) => text.replaceAll(resolved, written), error.message);
+  return new NdconvError(error.tag, `step ${name}: ${message}`, { ...error.fields, step: id }, error);
 }
 
 /** What a step sees of the run. */

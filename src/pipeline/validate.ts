@@ -15,6 +15,8 @@ export interface Finding {
   part: 'key' | 'value';
   message: string;
   expected?: string;
+  /** What the key is for. */
+  note?: string;
   remedy?: string;
 }
 
@@ -177,7 +179,7 @@ function explainError(error: ErrorObject, root: unknown, whole: string): Finding
         path,
         part: 'value',
         message: `${name} needs at ${error.keyword.startsWith('min') ? 'least' : 'most'} ${bound} ${bound === 1 ? 'entry' : 'entries'}, but has ${count}`,
-        expected: parent.description,
+        ...(parent.description ? { note: `${path.at(-1) ?? whole}: ${parent.description}` } : {}),
       };
     }
     default:
@@ -193,7 +195,7 @@ function explainValue(error: ErrorObject, root: unknown, whole: string): Finding
     path,
     part: 'value',
     message: `${pathName(path) || whole} must be ${describeSchema(schema)}, but is ${showValue(error.data)}`,
-    expected: schema.description,
+    ...(schema.description ? { note: `${path.at(-1) ?? whole}: ${schema.description}` } : {}),
     remedy: suggestValue(schema, error.data),
   };
 }

@@ -1,6 +1,7 @@
 // `load`: reads a sound, signal, image, volume or array from a file and prepares it for a run: a part of it, some of
 // its channels, a smaller size, another sample rate. What the file says of its numbers and its grid stays with it.
 
+import { stat } from 'node:fs/promises';
 import { channelsOf, type Field, type FieldKind, sampleRateOf, spatialOf } from '../../formats/field.ts';
 import {
   detectFormat,
@@ -30,6 +31,8 @@ interface Parameters {
   size?: number;
   resample?: number;
 }
+
+const article = (kind: FieldKind): string => (/^[ai]/.test(kind) ? `an ${kind}` : `a ${kind}`);
 
 const isTimed = (field: FieldHeader): boolean => field.axes.length === 1 && field.axes[0].unit === 's';
 
@@ -72,7 +75,10 @@ async function checkReading(p: Parameters, header: FieldHeader, complain: Compla
     return;
   }
   if (p.kind !== undefined && p.kind !== header.kind) {
-    complain(['kind'], `the file is ${format.name} and holds a ${header.kind}, not a ${p.kind}; remove kind`);
+    complain(
+      ['kind'],
+      `the file is ${format.name} and holds ${article(header.kind)}, not ${article(p.kind)}; remove kind`,
+    );
   }
   if (p.sampleRate !== undefined) {
     const advice = isTimed(header) ? '; to convert it, write resample' : '; remove it';
@@ -94,7 +100,8 @@ function boxOf(header: FieldHeader, p: Parameters, complain: Complain): Range[] 
   const timed = isTimed(header);
   if (!timed) {
     for (const key of ['start', 'duration'] as const) {
-      if (p[key] !== undefined) wrong([key], `a ${header.kind} has no seconds; take a part of it with crop`);
+      if (p[key] !== undefined)
+        wrong([key], `${article(header.kind)} has no seconds; take a part of it with crop`);
     }
   } else if (p.start !== undefined || p.duration !== undefined) {
     const rate = sampleRateOf(header as Field);
@@ -146,10 +153,21 @@ function channelsFrom(header: FieldHeader, p: Parameters, complain: Complain): n
 function checkSize(header: FieldHeader, p: Parameters, complain: Complain): void {
   const timed = isTimed(header);
   if (p.size !== undefined && timed) {
-    complain(['size'], 'size is for images and volumes; shorten a sound or signal with duration or resample');
+    complain(['size'], 'is for images and volumes; shorten a sound or signal with duration or resample');
   }
   if (p.resample !== undefined && !timed)
-    complain(['resample'], `a ${header.kind} has no sample rate; lower size instead`);
+    complain(['resample'], `${article(header.kind)} has no sample rate; lower size instead`);
+}
+
+/** Bytes of a file and samples of a field that a check reads whole: what takes it some hundredths of a second. */
+const readAtOnce = { bytes: 8 << 20, samples: 1 << 22 };
+
+/** Reads a small file to its end, so that one that is cut short or holds NaN is found before anything runs. */
+async function tryReading(path: string, header: FieldHeader, options: ReadOptions): Promise<void> {
+  const samples = header.shape.reduce((a, b) => a * b, 1);
+  const found = await stat(path);
+  const bytes = found.isDirectory() ? 4 * samples : found.size;
+  if (bytes <= readAtOnce.bytes && samples <= readAtOnce.samples) await readField(path, options);
 }
 
 /** The header of what `run` will give; shared by check and run so that the two cannot differ. */
@@ -231,11 +249,12 @@ export const load: Step<Parameters> = {
   outputs: { value: 'field' },
   async check({ params: p, problem }: CheckContext<Parameters>) {
     let faults = 0;
-    const { header, box, picked } = await prepare(p, (at, message, candidates) => {
+    const { options, header, box, picked } = await prepare(p, (at, message, candidates) => {
       faults++;
       problem({ at, message: `${at[0]}: ${message}`, candidates });
     });
     if (faults > 0 || !box) return { outputs: { value: { kind: 'field' } } };
+    await tryReading(p.path, header, options);
     let result = picked ? pickHeader(excerptHeader(header, box), picked) : excerptHeader(header, box);
     let [{ shape }, rate] = [result, sampleRateOf(header as Field)];
     if (p.size !== undefined) shape = shrunkShape({ ...result, shape }, p.size);
@@ -243,6 +262,13 @@ export const load: Step<Parameters> = {
       shape = [Math.ceil((shape[0] * p.resample) / rate), shape[1]];
       rate = p.resample;
       result = { ...result, axes: [{ ...result.axes[0], spacing: 1 / rate }] };
+    }
+    if (header.kind !== 'array' && shape.slice(0, -1).every(size => size === 1)) {
+      const whole = header.shape.slice(0, -1).join('×');
+      problem({
+        at: ['path'],
+        message: `${article(header.kind)} of ${shape.slice(0, -1).join('×')} is one sample, in which there is nothing to see; the file has ${whole}: take more of it, or give a larger one`,
+      });
     }
     const bytes = (sizes: number[]) => sizes.reduce((a, b) => a * b, 4);
     const timed = isTimed(header);

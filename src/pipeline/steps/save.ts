@@ -52,7 +52,7 @@ export const save: Step<Parameters> = {
     const plan = planOf(p.input);
     if (!plan.shape) return { outputs: {}, lines: [`writes ${p.path}`] };
     const sample = sampleOf(plan);
-    const format: Format = expectWritable(sample, p.path);
+    const format: Format = expectWritable({ kind: sample.kind, shape: plan.shape }, p.path);
     const options: Pick<Parameters, 'sampleType' | 'quality'> = {};
     for (const key of optionKeys) {
       if (p[key] === undefined) continue;
