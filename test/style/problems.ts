@@ -30,7 +30,14 @@ export function noise(rank: number, size: number, seed: number): Grid {
 export function problemOf(rank: number, size: number, changes: Partial<StyleProblem> = {}): StyleProblem {
   const content = waves(rank, size);
   return {
-    network: randomFilters({ rank, channels: 1, kernels: [3, 5], filters: 6, blocks: 2, seed: 3 }),
+    network: randomFilters({
+      rank,
+      channels: 1,
+      kernels: rank < 4 ? [3, 5] : [3],
+      filters: 6,
+      blocks: 2,
+      seed: 3,
+    }),
     content: { grid: content, layers: { relu2: 1 } },
     styles: [{ grid: foam(rank, size, 5, 1), layers: { relu1: 1, relu2: 1 }, weight: 1 }],
     contentWeight: 0.01,

@@ -14,7 +14,7 @@ const sizes = [40, 9, 6, 5];
 const plainDescent = { name: 'sgd', rate: 1, momentum: 0 } as const;
 
 test('the gradient agrees with differences of the loss in every rank', async t => {
-  const backend = await createReferenceBackend();
+  const backend = await createWasmBackend({ threads: 1 });
   for (const rank of [1, 2, 3, 4]) {
     const size = sizes[rank - 1];
     const start = noise(rank, size, 5);
@@ -62,6 +62,7 @@ test('the gradient agrees with differences of the loss in every rank', async t =
       }
     }
   }
+  await backend.close();
 });
 
 test('the style loss falls at least 20-fold in every rank, and the content is kept the more the more it weighs', async t => {

@@ -370,7 +370,7 @@ function describe(history: readonly StyleFigures[], params: Parameters, seconds:
       : `${first.style.toPrecision(4)} → ${last.style.toPrecision(4)}`;
   const kept =
     params.losses === 'relative' && params.contentWeight > 0
-      ? `, content ${(100 * (1 - last.content)).toFixed(0)} % kept`
+      ? `, content ${(100 * Math.max(0, 1 - last.content)).toFixed(0)} % kept`
       : '';
   return `style loss ${losses} (÷ ${(first.style / last.style).toFixed(1)})${kept} in ${last.iteration} steps, ${seconds.toFixed(1)} s`;
 }
