@@ -2,7 +2,7 @@
 // file is ever half-written. Folders that were made for a file that failed go again.
 
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream, readdirSync, rmSync } from 'node:fs';
+import { createReadStream, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { mkdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { NdconvError } from '../errors.ts';
@@ -30,18 +30,20 @@ export interface ArtefactFolder {
   write(path: string, produce: WriteFile): Promise<Artefact[]>;
 }
 
-const unfinished = new Set<string>();
+/** Temporary files, and the topmost folder that was made for each. */
+const unfinished = new Map<string, string | undefined>();
 
-/** Removes what is being written in this moment; for leaving the process at once. */
+/** Removes what is being written in this moment, and folders that were made for it alone; for leaving the process at once. */
 export function removeUnfinished(): void {
-  for (const temporary of unfinished) {
+  for (const [temporary, made] of unfinished) {
     const [folder, start] = [dirname(temporary), basename(temporary)];
     try {
       // Writers may have put their own temporary file beside.
       for (const name of readdirSync(folder))
         if (name.startsWith(start)) rmSync(join(folder, name), { force: true });
+      for (let at = folder; made !== undefined && at.startsWith(made); at = dirname(at)) rmdirSync(at);
     } catch {
-      // The folder is gone, and the file with it.
+      // The folder is gone, and the file with it; or it holds other files, and stays.
     }
   }
 }
@@ -74,7 +76,7 @@ export function openArtefacts(folder: string): ArtefactFolder {
         `.partial-${randomBytes(4).toString('hex')}-${basename(target)}`,
       );
       const made = await makeFolder(dirname(target));
-      unfinished.add(temporary);
+      unfinished.set(temporary, made);
       try {
         const beside = (await produce(temporary)) ?? [];
         await rename(temporary, target).catch(error => {

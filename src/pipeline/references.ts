@@ -93,6 +93,7 @@ export function orderSteps(needs: ReadonlyMap<string, readonly string[]>): {
   const cycles: string[][] = [];
   const state = new Map<string, 'open' | 'done'>();
   const stack: string[] = [];
+  const ids = [...needs.keys()];
   const visit = (id: string): void => {
     if (state.get(id) === 'done') return;
     if (state.get(id) === 'open') {
@@ -101,11 +102,12 @@ export function orderSteps(needs: ReadonlyMap<string, readonly string[]>): {
     }
     state.set(id, 'open');
     stack.push(id);
-    for (const other of needs.get(id) ?? []) if (needs.has(other)) visit(other);
+    const others = new Set(needs.get(id));
+    for (const other of ids) if (others.has(other)) visit(other);
     stack.pop();
     state.set(id, 'done');
     order.push(id);
   };
-  for (const id of needs.keys()) visit(id);
+  for (const id of ids) visit(id);
   return { order, cycles };
 }
