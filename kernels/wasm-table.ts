@@ -4,7 +4,7 @@ import { renderGather } from './gather/wasm.ts';
 import type { Family } from './kernel.ts';
 import { renderMap } from './map/wasm.ts';
 import { renderReduce } from './reduce/wasm.ts';
-import { renderTapConv } from './tap-conv/wasm.ts';
+import { renderTapConv } from './tap-conv/render.ts';
 import { renderTapCorrelate } from './tap-correlate/wasm.ts';
 import type { RenderWasm } from './wasm.ts';
 import { renderWindow } from './window/wasm.ts';

@@ -47,4 +47,9 @@ export interface WasmRendering {
   readonly prepare?: readonly number[];
 }
 
-export type RenderWasm = (call: KernelCall, target: WasmTarget) => WasmRendering;
+/** `constants` tells which inputs never change, as far as that is known: what is prepared from them is free. */
+export type RenderWasm = (
+  call: KernelCall,
+  target: WasmTarget,
+  constants?: readonly boolean[],
+) => WasmRendering;

@@ -7,7 +7,11 @@ import { renderTapConv as renderDirect } from './wasm.ts';
 import { chooseWinograd } from './winograd/plan.ts';
 import { renderWinograd } from './winograd/wasm.ts';
 
-export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRendering {
-  const choice = target.winograd === false ? undefined : chooseWinograd(call, target);
+export function renderTapConv(
+  call: KernelCall,
+  target: WasmTarget,
+  constants?: readonly boolean[],
+): WasmRendering {
+  const choice = target.winograd === false ? undefined : chooseWinograd(call, target, constants?.[1]);
   return choice ? renderWinograd(call, target, choice) : renderDirect(call, target);
 }

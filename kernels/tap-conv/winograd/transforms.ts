@@ -19,17 +19,16 @@ export interface Transform {
 
 type Fraction = readonly [numerator: number, denominator: number];
 
-// Small points first; with each its negative, so that rows come in pairs that share their even and odd halves.
+// The first n − 1 are taken. Beside 0, 1 and −1 a half and minus two, each other's negative inverse: with them the
+// errors of F(4, 3) are less than half of those with ±2 (Barabasz et al. 2020); 1 must be the second.
 const POINTS: readonly Fraction[] = [
   [0, 1],
   [1, 1],
   [-1, 1],
-  [2, 1],
-  [-2, 1],
   [1, 2],
+  [-2, 1],
+  [2, 1],
   [-1, 2],
-  [4, 1],
-  [-4, 1],
 ];
 
 /** Largest n for which there are points. */

@@ -5,7 +5,7 @@ import type { KernelCall } from '../../../kernels/kernel.ts';
 import { keyOf } from '../../../kernels/kernel.ts';
 import { flopsOf as convolutionFlops } from '../../../kernels/tap-conv/spec.ts';
 import { flopsOf as correlationFlops } from '../../../kernels/tap-correlate/spec.ts';
-import type { WasmRendering, WasmTarget } from '../../../kernels/wasm.ts';
+import type { RenderWasm, WasmRendering, WasmTarget } from '../../../kernels/wasm.ts';
 import { wasmRenderings } from '../../../kernels/wasm-table.ts';
 import { elementCount, hasMargin, pack, sameLayout, spread } from '../../tensor/layout.ts';
 import type { CallTime, Executable, PlannedTensor, ProgramPlan } from '../backend.ts';
@@ -22,9 +22,10 @@ export async function compile(
   measure: boolean,
 ): Promise<Executable> {
   const renderings = new Map<string, WasmRendering>();
-  const keys = plan.calls.map(({ call }) => {
-    const key = keyOf(call);
-    if (!renderings.has(key)) renderings.set(key, wasmRenderings[call.kernel.family](call, target));
+  const keys = plan.calls.map(({ call, inputs }) => {
+    const constants = inputs.map(i => plan.tensors[i].role === 'constant');
+    const key = `${keyOf(call)} ${constants.map(Number).join('')}`;
+    if (!renderings.has(key)) renderings.set(key, render(call, target, constants));
     return key;
   });
   const map = mapMemory(plan, keys, renderings, team.threads);
@@ -55,6 +56,9 @@ export async function compile(
   });
   return new WasmExecutable(plan, { memory, modules, steps }, team, measure);
 }
+
+const render: RenderWasm = (call, target, constants) =>
+  wasmRenderings[call.kernel.family](call, target, constants);
 
 const view = (memory: WebAssembly.Memory, { offset, layout }: PlannedTensor): Float32Array =>
   new Float32Array(memory.buffer, offset, elementCount(layout));
