@@ -2,6 +2,7 @@
 // computed here; a plan is what `ndconv check` tests and `ndconv plan` prints.
 
 import { totalmem } from 'node:os';
+import { decideAuto } from '../backends/choose.ts';
 import { NdconvError } from '../errors.ts';
 import { listNames, nearestName } from './nearest.ts';
 import type { Complaint } from './problems.ts';
@@ -36,6 +37,7 @@ export async function planPipeline(
 ): Promise<PipelinePlan> {
   const plans = new Map<string, StepPlan>();
   const order: ResolvedStep[] = [];
+  const there = `${formatBytes(available)} are available`;
   let memory: PipelinePlan['memory'] = { peak: 0 };
   for (const step of pipeline.steps) {
     if (!step.needs.every(id => plans.has(id))) continue;
@@ -56,13 +58,17 @@ export async function planPipeline(
       plans.set(step.id, plan);
       order.push(step);
       memory = peakMemory(order, plans);
-      if (memory.peak <= available) continue;
+      const program = programMemory(step, plans);
+      if (program > addressable && (await computesOnWasm(pipeline.backend))) {
+        const limit = `the wasm backend can address ${formatBytes(addressable)}`;
+        complain([], explainMemory(step, program, limit, order));
+      } else if (memory.peak > available) complain([], explainMemory(step, memory.peak, there, order));
+      else continue;
       // What needs its result would not fit either, and is not asked.
-      complain([], explainMemory(step, memory.peak, available, order));
       plans.delete(step.id);
       order.pop();
     } catch (error) {
-      if (isOutOfMemory(error)) complain([], explainMemory(step, undefined, available, [...order, step]));
+      if (isOutOfMemory(error)) complain([], explainMemory(step, undefined, there, [...order, step]));
       else if (error instanceof NdconvError) {
         const { at, message } = placeError(error, step);
         complain(at, { message });
@@ -109,6 +115,20 @@ function placeError(error: NdconvError, step: ResolvedStep): { at: Problem['at']
 
 const bytesOf = (plan: ValuePlan): number => (plan.shape ? plan.shape.reduce((a, b) => a * b, 4) : 0);
 
+/** Bytes that a program of WebAssembly can address. */
+const addressable = 2 ** 32;
+
+/** What a step that evaluates a network needs on the backend; the memory of others is the process's own. */
+function programMemory(step: ResolvedStep, plans: ReadonlyMap<string, StepPlan>): number {
+  const hasNetwork = step.needs.some(id =>
+    Object.values(plans.get(id)?.outputs ?? {}).some(({ kind }) => kind === 'network'),
+  );
+  return hasNetwork ? (plans.get(step.id)?.memory ?? 0) : 0;
+}
+
+const computesOnWasm = async (backend: string): Promise<boolean> =>
+  backend === 'wasm' || (backend === 'auto' && (await decideAuto()).name === 'wasm');
+
 /** Results are held from the step that makes them to the last that uses them. */
 function peakMemory(
   order: readonly ResolvedStep[],
@@ -145,7 +165,7 @@ export const isOutOfMemory = (error: unknown): boolean =>
 function explainMemory(
   step: ResolvedStep,
   needed: number | undefined,
-  available: number,
+  limit: string,
   order: readonly ResolvedStep[],
 ): Complaint {
   const feeding = new Set([step.id]);
@@ -160,7 +180,7 @@ function explainMemory(
       }),
     );
   return {
-    message: `the step ${step.id} (${step.step.name}) needs ${needed === undefined ? 'more memory than one array can have' : `${formatBytes(needed)} of memory`}; ${formatBytes(available)} are available`,
+    message: `the step ${step.id} (${step.step.name}) needs ${needed === undefined ? 'more memory than one array can have' : `${formatBytes(needed)} of memory`}; ${limit}`,
     remedy: lower.length > 0 ? `lower ${lower.join(' or ')}` : 'give it smaller inputs',
   };
 }

@@ -52,7 +52,7 @@ export interface ValuePlan {
 export interface StepPlan {
   /** By output name; `value` is the default output. */
   outputs: Record<string, ValuePlan>;
-  /** Peak bytes while it runs, beside its inputs. */
+  /** Peak bytes while it runs, beside its inputs; of a step that evaluates a network, those of its largest program. */
   memory?: number;
   /** Expected seconds, a rough estimate. */
   seconds?: number;

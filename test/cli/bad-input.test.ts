@@ -137,6 +137,7 @@ const cases: Case[] = [
   { name: 'size for a sound', edits: [['picture.png', 'mono.wav, size: 3']], at: '8:35', says: /size: is for images and volumes/, helps: /duration or resample/ },
   { name: 'a part that is not there', edits: [['picture.png', 'picture.png, crop: [[0, 40], [0, 9]]']], at: '8:39', says: /\[0, 40\] is no part of the 16 samples along y/, helps: /0 ≤ from < to ≤ 16/ },
   { name: 'more than the memory', edits: [generated('{ what: foam, rank: 4, size: 1024 }')], at: '7:11', says: /content \(generate\) needs 4.0 TiB of memory; \S+ \S+ are available/, helps: /lower size of content \(now 1024\)/ },
+  { name: 'more than the wasm backend can address', edits: [['seed: 7', 'backend: wasm'], generated('{ what: foam, size: 500 }'), ['uses: load\n    with: { path: other.png }', 'uses: generate\n    with: { what: foam }'], ['rank: 2, channels: 3', 'rank: 3, channels: 1'], ['result.png', 'result.nii']], at: '16:11', says: /result \(style-transfer\) needs \S+ GiB of memory; (the wasm backend can address 4.0 GiB|\S+ \S+ are available)/, helps: /lower size of content \(now 500\)/ },
   // Arguments.
   { name: '--set of an unknown parameter', args: ['--set', 'iteration=3'], at: '--set iteration=3', says: /there is no parameter iteration/, helps: /did you mean "iterations"/ },
   { name: '--set of an unknown step', args: ['--set', 'contant.size=3'], at: '--set contant.size=3', says: /there is no step contant/, helps: /did you mean "content"/ },
