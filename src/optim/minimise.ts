@@ -7,9 +7,10 @@ import { differentiate } from '../graph/differentiate.ts';
 import type { Value } from '../graph/graph.ts';
 import { memoryOf, type ProgramRequest, planProgram } from '../graph/plan.ts';
 import { Program } from '../graph/program.ts';
+import { product } from '../tensor/layout.ts';
 import { firstOrder, type Stepper } from './first-order.ts';
 import { lbfgs } from './lbfgs.ts';
-import type { OptimiserSettings } from './settings.ts';
+import type { Ending, LbfgsSettings, OptimiserSettings } from './settings.ts';
 
 /** A loss (one element), the variables it is minimised over, and further scalars to follow. */
 export interface Problem {
@@ -34,7 +35,7 @@ export interface Outcome {
   values: Record<string, Float32Array>;
   losses: number[];
   iterations: number;
-  reason: 'iterations' | 'stopped' | 'converged';
+  reason: Ending;
   /** Seconds per kernel call where the backend measures. */
   times: CallTime[];
   /** Seconds the steps took, without compiling. */
@@ -61,13 +62,20 @@ function prepare(problem: Problem, settings: OptimiserSettings): Prepared {
   return { request: { outputs, updates: stepper.updates }, stepper };
 }
 
-/** Bytes that minimising will take on the backend, without running anything. Records nodes in the graph. */
+/**
+ * Bytes that minimising will take, without running anything: on the backend, and in `peak` what L-BFGS remembers on the
+ * host too. Records nodes in the graph.
+ */
 export function memoryToMinimise(
   problem: Problem,
   settings: OptimiserSettings,
 ): { permanent: number; peak: number; calls: number } {
   const { plan } = planProgram(problem.loss.graph, prepare(problem, settings).request);
-  return { ...memoryOf(plan), calls: plan.calls.length };
+  const { permanent, peak } = memoryOf(plan);
+  const values = Object.values(problem.variables).reduce((sum, { shape }) => sum + product(shape), 0);
+  // Two arrays a step remembered, six points of a line search with their gradients, and the direction in double precision.
+  const host = settings.name === 'lbfgs' ? 4 * values * (2 * settings.history + 15) : 0;
+  return { permanent, peak: peak + host, calls: plan.calls.length };
 }
 
 /** Runs up to `iterations` steps; `onStep` may return false to stop after the step in hand. */
@@ -82,22 +90,17 @@ export async function minimise(
   const program = await Program.compile(problem.loss.graph, request, backend);
   try {
     const started = performance.now();
-    const run = stepper ? runFirstOrder : runLbfgs;
-    const outcome = await run(program, problem, settings, iterations, onStep, stepper);
+    const outcome = stepper
+      ? await runFirstOrder(program, problem, settings, stepper, iterations, onStep)
+      : await runLbfgs(program, problem, settings as LbfgsSettings, iterations, onStep);
     return { ...outcome, times: program.times(), seconds: (performance.now() - started) / 1000 };
   } finally {
     await program.dispose();
   }
 }
 
-type Runner = (
-  program: Program,
-  problem: Problem,
-  settings: OptimiserSettings,
-  iterations: number,
-  onStep: Parameters<typeof minimise>[4],
-  stepper?: Stepper,
-) => Promise<Omit<Outcome, 'times' | 'seconds'>>;
+type OnStep = Parameters<typeof minimise>[4];
+type Run = Promise<Omit<Outcome, 'times' | 'seconds'>>;
 
 const readFigures = async (program: Program, problem: Problem): Promise<Record<string, number>> => {
   const figures: Record<string, number> = {};
@@ -105,11 +108,18 @@ const readFigures = async (program: Program, problem: Problem): Promise<Record<s
   return figures;
 };
 
-const runFirstOrder: Runner = async (program, problem, settings, iterations, onStep, stepper) => {
+async function runFirstOrder(
+  program: Program,
+  problem: Problem,
+  settings: OptimiserSettings,
+  stepper: Stepper,
+  iterations: number,
+  onStep: OnStep,
+): Run {
   const losses: number[] = [];
-  let reason: Outcome['reason'] = 'iterations';
+  let reason: Ending = 'iterations';
   for (let iteration = 1; iteration <= iterations; iteration++) {
-    for (const [name, data] of Object.entries(stepper!.inputs(iteration))) await program.write(name, data);
+    for (const [name, data] of Object.entries(stepper.inputs(iteration))) await program.write(name, data);
     await program.run();
     const loss = await program.readScalar('loss');
     if (!Number.isFinite(loss))
@@ -126,9 +136,15 @@ const runFirstOrder: Runner = async (program, problem, settings, iterations, onS
     }
   }
   return { values: await readAll(program, problem), losses, iterations: losses.length, reason };
-};
+}
 
-const runLbfgs: Runner = async (program, problem, settings, iterations, onStep) => {
+async function runLbfgs(
+  program: Program,
+  problem: Problem,
+  { history }: LbfgsSettings,
+  iterations: number,
+  onStep: OnStep,
+): Run {
   const names = Object.keys(problem.variables);
   const starts = await Promise.all(names.map(n => program.read(n)));
   const ends: number[] = [];
@@ -142,24 +158,26 @@ const runLbfgs: Runner = async (program, problem, settings, iterations, onStep) 
     await program.run();
     const gradient = new Float32Array(x.length);
     for (const i of names.keys()) slice(gradient, i).set(await program.read(`gradient ${i}`));
-    const value = await program.readScalar('loss');
-    trials.push({ x, figures: await readFigures(program, problem) });
-    if (trials.length > 24) trials.shift();
-    return { value, gradient };
+    return {
+      value: await program.readScalar('loss'),
+      gradient,
+      aside: await readFigures(program, problem),
+    };
   };
-  // The accepted point is one of the last few tried.
-  const trials: { x: Float32Array; figures: Record<string, number> }[] = [];
   const losses: number[] = [];
-  const history = settings.name === 'lbfgs' ? settings.history : 10;
-  const { x, reason } = await lbfgs(evaluate, start, { iterations, history }, async step => {
-    losses.push(step.value);
-    const figures = trials.findLast(t => t.x === step.x)?.figures ?? {};
-    const read = async (name: string) => Float32Array.from(slice(step.x, names.indexOf(name)));
-    return (await onStep({ iteration: step.iteration, loss: step.value, figures, read })) !== false;
-  });
+  const { x, reason } = await lbfgs(
+    evaluate,
+    start,
+    { iterations, history },
+    async ({ iteration, value, x, aside }) => {
+      losses.push(value);
+      const read = async (name: string) => Float32Array.from(slice(x, names.indexOf(name)));
+      return (await onStep({ iteration, loss: value, figures: aside, read })) !== false;
+    },
+  );
   const values = Object.fromEntries(names.map((name, i) => [name, Float32Array.from(slice(x, i))]));
   return { values, losses, iterations: losses.length, reason };
-};
+}
 
 async function readAll(program: Program, problem: Problem): Promise<Record<string, Float32Array>> {
   const values: Record<string, Float32Array> = {};

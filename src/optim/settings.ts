@@ -33,3 +33,10 @@ export const OPTIMISERS = {
   adam: { name: 'adam', rate: 0.02, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
   lbfgs: { name: 'lbfgs', history: 10 },
 } as const satisfies Record<string, OptimiserSettings>;
+
+/**
+ * Why minimising ended: all steps done; asked to stop; no further fall that single precision can tell (L-BFGS); or no lower
+ * point found although there should be one (L-BFGS: a gradient that does not fit the loss, or values that are not finite
+ * all around).
+ */
+export type Ending = 'iterations' | 'stopped' | 'converged' | 'stalled';

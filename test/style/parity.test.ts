@@ -2,7 +2,6 @@
 // Adam from the same start. The losses before every step must agree within 1 %.
 
 import { readFileSync } from 'node:fs';
-import test from 'tape';
 import { createWasmBackend } from '../../src/backends/wasm/backend.ts';
 import { readField } from '../../src/formats/index.ts';
 import { loadKnownNetwork } from '../../src/networks/registry.ts';
