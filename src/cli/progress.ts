@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path';
 import type { RunEvent } from '../pipeline/events.ts';
-import { shortPath } from '../pipeline/load.ts';
+import { shortPath } from '../pipeline/short-path.ts';
 import { paletteFor, printLine } from './streams.ts';
 
 type ProgressEvent = Extract<RunEvent, { event: 'progress' }>;

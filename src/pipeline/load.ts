@@ -3,7 +3,7 @@
 // its nesting and what its aliases expand to are bounded, so that a hostile file costs no more than an honest one.
 
 import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname, relative, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import {
   type Document,
   isAlias,
@@ -17,6 +17,7 @@ import {
 } from 'yaml';
 import { NdconvError } from '../errors.ts';
 import { type Diagnostic, PipelineError, type Place } from './diagnostic.ts';
+import { shortPath } from './short-path.ts';
 import { explainSyntax } from './yaml-errors.ts';
 
 /** Where a value lies: keys and indices from the root. */
@@ -84,12 +85,6 @@ async function explainUnreadable(error: unknown, absolute: string, shown: string
     return new NdconvError('PipelineError', `${shown}: there is no such file${hint}`, fields, error);
   }
   return new NdconvError('PipelineError', `${shown}: cannot be read (${code})`, fields, error);
-}
-
-/** The path relative to the current folder where it lies below it, else absolute. */
-export function shortPath(absolute: string, cwd = process.cwd()): string {
-  const short = relative(cwd, absolute);
-  return short === '' || short.startsWith('..') ? absolute : short;
 }
 
 // `{ size: ${params.size} }` is no YAML, because braces end plain text inside `{ }`. For the parser the braces of a

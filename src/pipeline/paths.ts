@@ -6,8 +6,8 @@ import { readdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, normalize, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { shortPath } from './load.ts';
 import { listNames, nearestName } from './nearest.ts';
+import { shortPath } from './short-path.ts';
 
 /** An absolute path, or what is wrong with the one given. */
 export type FoundPath = { path: string } | { message: string; expected?: string; remedy?: string };

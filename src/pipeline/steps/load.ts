@@ -12,6 +12,7 @@ import {
 } from '../../formats/index.ts';
 import { shrink, shrunkShape } from '../../formats/shrink.ts';
 import { listNames } from '../nearest.ts';
+import { sourceName } from '../short-path.ts';
 import type { CheckContext, Problem, Step } from '../step.ts';
 import { excerpt, excerptHeader, pickChannels, pickHeader, type Range } from './excerpt.ts';
 
@@ -302,6 +303,6 @@ export const load: Step<Parameters> = {
       field = resampleField(field, p.resample);
     }
     if (spatialOf(field).some(size => size < 1)) throw new Error('load: nothing is left of the field');
-    return { value: field };
+    return { value: { ...field, source: sourceName(p.path) } };
   },
 };
