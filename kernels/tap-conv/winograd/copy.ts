@@ -10,24 +10,16 @@ export interface Side {
   /** Bytes between neighbours. */
   readonly source: number;
   readonly target: number;
-  /** Cells of the whole box. */
-  readonly cells: number;
 }
 
-/** A function `$name (source, target, row)`; `clear` fills the whole target box with zeros first. */
-export function copyBox(
-  name: string,
-  sides: readonly Side[],
-  cellBytes: number,
-  { clear }: { clear: boolean },
-): string {
+/** A function `$name (source, target, row)`; `clear` bytes of the target are filled with zeros first. */
+export function copyBox(name: string, sides: readonly Side[], cellBytes: number, clear = 0): string {
   const inner = sides.at(-1)!;
   const there = (side: Side) => `(i32.load offset=${side.word * 4} ${get('row')})`;
-  const copy = (bytes: string) => (level: number) =>
-    `(memory.copy ${get(`t${level}`)} ${get(`s${level}`)} ${bytes})`;
   const contiguous = inner.source === cellBytes && inner.target === cellBytes;
   const looped = contiguous ? sides.slice(0, -1) : sides;
-  let text = copy(contiguous ? times(there(inner), i32(cellBytes)) : i32(cellBytes))(looped.length);
+  const bytes = contiguous ? times(there(inner), i32(cellBytes)) : i32(cellBytes);
+  let text = `(memory.copy ${get(`t${looped.length}`)} ${get(`s${looped.length}`)} ${bytes})`;
   for (let l = looped.length - 1; l >= 0; l--) {
     const { source, target } = looped[l];
     text = `${set(`n${l}`, there(looped[l]))}
@@ -36,8 +28,7 @@ export function copyBox(
         ${set(`s${l + 1}`, get(`s${l}`))} ${set(`t${l + 1}`, get(`t${l}`))} ${text}
         ${bump(`s${l}`, source)} ${bump(`t${l}`, target)} ${bump(`n${l}`, -1)} (br $more${l})))`;
   }
-  const bytes = sides[0].cells * sides[0].target;
   return `(func $${name} (param $s0 i32) (param $t0 i32) (param $row i32)
     ${locals('i32', ...looped.flatMap((_, l) => [`s${l + 1}`, `t${l + 1}`, `n${l}`]))}
-    ${clear ? `(memory.fill ${get('t0')} ${i32(0)} ${i32(bytes)})` : ''} ${text})`;
+    ${clear ? `(memory.fill ${get('t0')} ${i32(0)} ${i32(clear)})` : ''} ${text})`;
 }

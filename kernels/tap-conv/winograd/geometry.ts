@@ -1,6 +1,6 @@
 // How a convolution is cut for Winograd, as numbers: the dimensions with their transforms (batch included, passed
 // through as F(1, 1)), and equal blocks of tiles that cover the output, each with where it reads and writes and how much
-// of it lies inside.
+// of it lies inside. A dilation δ cuts its dimension into δ undilated convolutions of every δ-th cell.
 
 import { channelsOf, type Layout, originOf, pitchesOf, product } from '../../../src/tensor/layout.ts';
 import { tapIndices } from '../../../src/tensor/taps.ts';
@@ -8,16 +8,24 @@ import type { KernelCall } from '../../kernel.ts';
 import type { TapConv } from '../spec.ts';
 import { type Transform, transformOf } from './transforms.ts';
 
-/** Per dimension, batch first: outputs of a tile, and tiles of a block. */
+/** Per dimension, batch first. */
 export interface Choice {
+  /** Outputs of a tile. */
   readonly tile: readonly number[];
+  /** Taps of a transform: all, or as many as the tile has outputs. */
+  readonly taps: readonly number[];
+  /** Tiles of a block. */
   readonly block: readonly number[];
 }
 
 /** One dimension of a block. */
 export interface Dimension extends Transform {
-  /** Tiles of a block, and the cells it reads and writes. */
+  /** Kernels with more taps than a transform are cut into segments; one tile on per segment. */
+  readonly segments: number;
+  /** Tiles whose outputs are wanted, and tiles transformed: those that later segments reach are more. */
   readonly tiles: number;
+  readonly grid: number;
+  /** Cells the block reads and writes. */
   readonly cellsIn: number;
   readonly cellsOut: number;
   /** Bytes between neighbours in the input and the output. */
@@ -37,47 +45,68 @@ export interface Geometry {
   readonly table: Int32Array;
 }
 
-export function geometryOf(call: KernelCall, { tile, block }: Choice): Geometry {
+export function geometryOf(call: KernelCall, choice: Choice): Geometry {
   const kernel = call.kernel as TapConv;
   const [x] = call.inputs;
   const y = call.output;
   const [pitchesIn, pitchesOut] = [bytePitches(x), bytePitches(y)];
-  const dimensions = tile.map((m, a): Dimension => {
-    const transform = transformOf(m, a === 0 ? 1 : kernel.kernelShape[a - 1]);
+  const taps = [1, ...kernel.kernelShape];
+  const dilations = [1, ...kernel.dilations];
+  const padLow = [0, ...kernel.padLow];
+  const dimensions = choice.tile.map((m, a): Dimension => {
+    const transform = transformOf(m, choice.taps[a]);
+    const segments = Math.ceil(taps[a] / transform.k);
+    const tiles = choice.block[a];
+    const grid = tiles + segments - 1;
     return {
       ...transform,
-      tiles: block[a],
-      cellsIn: block[a] * m + transform.k - 1,
-      cellsOut: block[a] * m,
-      pitchIn: pitchesIn[a],
-      pitchOut: pitchesOut[a],
+      segments,
+      tiles,
+      grid,
+      cellsIn: grid * m + transform.k - 1,
+      cellsOut: tiles * m,
+      pitchIn: pitchesIn[a] * dilations[a],
+      pitchOut: pitchesOut[a] * dilations[a],
     };
   });
-  const counts = dimensions.map((d, a) => Math.ceil(y.shape[a] / d.cellsOut));
-  const [firstIn, firstOut] = [x, y].map(l => originOf(l) * channelsOf(l) * 4);
-  const rows = tapIndices(counts).map(at => {
-    let [from, to] = [firstIn, firstOut];
-    const inside: number[][] = [[], []];
-    dimensions.forEach((d, a) => {
-      const out = at[a] * d.cellsOut;
-      const start = out - (a === 0 ? 0 : kernel.padLow[a - 1]);
-      from += start * d.pitchIn;
-      to += out * d.pitchOut;
-      inside[0].push(Math.max(0, Math.min(d.cellsIn, x.shape[a] + x.margin[a][1] - start)));
-      inside[1].push(Math.min(d.cellsOut, y.shape[a] - out));
-    });
-    const short = [
-      inside[0].some((n, a) => n < dimensions[a].cellsIn),
-      inside[1].some((n, a) => n < dimensions[a].cellsOut),
+
+  // Along each dimension: first output cell, cells of the input and of the output that are there.
+  const starts = dimensions.map(({ cellsIn, cellsOut }, a) =>
+    Array.from({ length: dilations[a] }, (_, residue) => {
+      const count = Math.ceil((y.shape[a] - residue) / dilations[a]);
+      return Array.from({ length: Math.ceil(count / cellsOut) }, (_, b) => {
+        const first = residue + b * cellsOut * dilations[a];
+        const room = x.shape[a] + x.margin[a][1] - (first - padLow[a]);
+        return {
+          first,
+          in: Math.max(0, Math.min(cellsIn, Math.ceil(room / dilations[a]))),
+          out: Math.min(cellsOut, count - b * cellsOut),
+        };
+      });
+    }).flat(),
+  );
+  const [originIn, originOut] = [x, y].map(l => originOf(l) * channelsOf(l) * 4);
+  const rows = tapIndices(starts.map(s => s.length)).map(at => {
+    const along = starts.map((s, a) => s[at[a]]);
+    const from = along.reduce((sum, { first }, a) => sum + (first - padLow[a]) * pitchesIn[a], originIn);
+    const to = along.reduce((sum, { first }, a) => sum + first * pitchesOut[a], originOut);
+    const missing = [
+      along.some((s, a) => s.in < dimensions[a].cellsIn),
+      along.some((s, a) => s.out < dimensions[a].cellsOut),
     ];
-    return [from, to, ...short.map(Number), ...inside[0], ...inside[1]];
+    return [from, to, ...missing.map(Number), ...along.map(s => s.in), ...along.map(s => s.out)];
   });
   return {
     dimensions,
-    blocks: product(counts),
-    words: 4 + 2 * tile.length,
+    blocks: rows.length,
+    words: 4 + 2 * dimensions.length,
     table: Int32Array.from(rows.flat()),
   };
 }
 
 const bytePitches = (layout: Layout): number[] => pitchesOf(layout).map(p => p * channelsOf(layout) * 4);
+
+/** Distances between neighbours along each dimension of a box of cells without margins. */
+export function stridesOf(cells: readonly number[], cellBytes: number): number[] {
+  return cells.map((_, a) => product(cells.slice(a + 1)) * cellBytes);
+}

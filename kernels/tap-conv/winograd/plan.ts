@@ -1,4 +1,4 @@
-// Whether Winograd pays for a convolution, and with which tiles and blocks: all tiles of 2, 4 and 6 outputs per dimension
+// Whether Winograd pays for a convolution, and with which tiles and blocks: tiles of several sizes per dimension
 // whose error is small enough, with blocks of several sizes, are priced by counting what they do (vector products,
 // vectors moved by the maps, bytes of weights and of a block's points that leave the caches), and so is the direct
 // kernel. The prices are nanoseconds fitted to some 600 measured renderings of ranks 1 to 4 on one core at 3.5 GHz;
@@ -9,11 +9,11 @@ import type { KernelCall } from '../../kernel.ts';
 import type { WasmTarget } from '../../wasm.ts';
 import type { TapConv } from '../spec.ts';
 import type { Choice } from './geometry.ts';
-import { cellsFor } from './product.ts';
+import { rowsFor } from './products.ts';
 import { LARGEST } from './transforms.ts';
 
-/** Outputs per tile that are tried along a dimension with more than one tap. */
-const TILES = [2, 4, 6];
+/** Outputs per tile that are tried along a dimension with all its taps, and with segments of as many taps. */
+const TILES = { whole: [2, 4, 6], segments: [3, 4, 5] };
 /** Tiles per block that are tried. */
 const BLOCKS = [4, 8, 12, 18, 24, 32, 36, 48, 64, 72, 96, 144, 192];
 /** Part of the direct kernel's time that Winograd's must stay under. */
@@ -23,7 +23,7 @@ const LARGER = { tile: 0.96, block: 0.985 };
 /** Largest expected error, relative to the largest output; the worst measured is 3 times the expected. */
 const ERROR = 2e-5;
 /** How much a map of n points adds to the rounding error of a direct sum, by n. */
-const GROWTH = [1, 1, 1, 1, 1, 1.5, 2, 3, 4];
+const GROWTH = [1, 1, 1, 1, 1, 1.5, 2, 3, 4, 8];
 /** Bytes of working memory of a thread at most. */
 const ROOM = 32e6;
 /** Bytes of a block's points, and of weights, that stay near. */
@@ -40,15 +40,13 @@ const PREPARE = { cached: 0.15, memory: 0.5 };
 
 /** Whether the call is one that Winograd's algorithm computes. */
 export function winogradFits({ kernel, output }: KernelCall): boolean {
-  const { kernelShape, strides, dilations, inputDilations, groups } = kernel as TapConv;
+  const { kernelShape, strides, inputDilations, groups } = kernel as TapConv;
   return (
     groups === 1 &&
     product(output.shape) > 0 &&
     kernelShape.some(k => k > 1) &&
-    kernelShape.every(
-      (k, a) =>
-        k + 1 <= LARGEST && strides[a] === 1 && inputDilations[a] === 1 && (k === 1 || dilations[a] === 1),
-    )
+    strides.every(s => s === 1) &&
+    inputDilations.every(u => u === 1)
   );
 }
 
@@ -58,37 +56,50 @@ export function winogradFits({ kernel, output }: KernelCall): boolean {
  */
 export function chooseWinograd(call: KernelCall, target: WasmTarget, constant = true): Choice | undefined {
   if (!winogradFits(call)) return undefined;
-  const { kernelShape } = call.kernel as TapConv;
+  const kernel = call.kernel as TapConv;
   let best: Choice | undefined;
   let least = WORTH * directTime(call, target);
-  for (const tile of tilesFor([1, ...kernelShape], channelsOf(call.inputs[0])))
-    for (const block of blocksFor(tile, call.output.shape)) {
-      const time = winogradTime(call, target, { tile, block }, constant);
+  for (const { tile, taps } of tilesFor([1, ...kernel.kernelShape], channelsOf(call.inputs[0])))
+    for (const block of blocksFor(tile, cellsOf(call))) {
+      const choice = { tile, taps, block };
+      const time = winogradTime(call, target, choice, constant);
       const part = best ? LARGER[product(tile) > product(best.tile) ? 'tile' : 'block'] : 1;
-      if (time < part * least) [best, least] = [{ tile, block }, time];
+      if (time < part * least) [best, least] = [choice, time];
     }
   return best;
 }
 
+// Output cells along each dimension, of one of the undilated convolutions that a dilated one consists of.
+const cellsOf = ({ kernel, output }: KernelCall): number[] =>
+  output.shape.slice(0, -1).map((n, a) => (a ? Math.ceil(n / (kernel as TapConv).dilations[a - 1]) : n));
+
+type Tile = Pick<Choice, 'tile' | 'taps'>;
+
 // All combinations of tiles whose expected error is within bounds, small ones first; the batch's comes first and is 1.
-function tilesFor(kernel: readonly number[], channels: number): number[][] {
-  let tiles: { tile: number[]; error: number }[] = [
-    { tile: [], error: 1e-7 * (product(kernel) * channels) ** 0.25 },
+function tilesFor(kernel: readonly number[], channels: number): Tile[] {
+  let found = [
+    { tile: [] as number[], taps: [] as number[], error: 1e-7 * (product(kernel) * channels) ** 0.25 },
   ];
-  for (const k of kernel)
-    tiles = tiles.flatMap(({ tile, error }) =>
-      (k === 1 ? [1] : TILES.filter(m => m + k - 1 <= LARGEST)).map(m => ({
-        tile: [...tile, m],
-        error: error * GROWTH[m + k - 1],
+  for (const k of kernel) {
+    const along = [
+      ...(k === 1 ? [1] : TILES.whole).map(m => ({ m, taps: k })),
+      ...TILES.segments.filter(m => m < k).map(m => ({ m, taps: m })),
+    ].filter(({ m, taps }) => m + taps - 1 <= LARGEST);
+    found = found.flatMap(({ tile, taps, error }) =>
+      along.map(one => ({
+        tile: [...tile, one.m],
+        taps: [...taps, one.taps],
+        error: error * GROWTH[one.m + one.taps - 1],
       })),
     );
-  const exact = tiles.filter(t => t.error <= ERROR).map(t => t.tile);
-  return exact.sort((a, b) => product(a) - product(b));
+  }
+  const exact = found.filter(t => t.error <= ERROR);
+  return exact.sort((a, b) => product(a.tile) - product(b.tile));
 }
 
 // Boxes of about so many tiles, the innermost dimensions filled first, each dimension cut evenly.
-function blocksFor(tile: readonly number[], shape: readonly number[]): number[][] {
-  const counts = tile.map((m, a) => Math.ceil(shape[a] / m));
+function blocksFor(tile: readonly number[], cells: readonly number[]): number[][] {
+  const counts = tile.map((m, a) => Math.ceil(cells[a] / m));
   const found = BLOCKS.map(size => {
     const block = counts.slice();
     let rest = size;
@@ -105,38 +116,42 @@ function blocksFor(tile: readonly number[], shape: readonly number[]): number[][
 export function winogradTime(
   call: KernelCall,
   target: WasmTarget,
-  { tile, block }: Choice,
+  { tile, taps, block }: Choice,
   constant: boolean,
 ): number {
   const { wide, relaxed, threads = 1 } = target;
   const price = wide ? WIDE : PLAIN;
-  const kernel = [1, ...(call.kernel as TapConv).kernelShape];
-  const [C, K] = [channelsOf(call.inputs[0]), channelsOf(call.output)].map(n => Math.ceil(n / 4));
+  const { kernelShape, dilations } = call.kernel as TapConv;
   const lanes = wide ? 2 : 1;
-  const [depth, width] = [C, K].map(n => Math.ceil(n / lanes) * lanes);
-  const n = tile.map((m, a) => m + kernel[a] - 1);
-  const [points, tiles] = [product(n), product(block)];
-  const blocks = product(tile.map((m, a) => Math.ceil(call.output.shape[a] / (m * block[a]))));
+  const [depth, width] = [call.inputs[0], call.output].map(
+    layout => Math.ceil(channelsOf(layout) / 4 / lanes) * lanes,
+  );
+  const segments = taps.map((k, a) => (a ? Math.ceil(kernelShape[a - 1] / k) : 1));
+  const grid = block.map((b, a) => b + segments[a] - 1);
+  const n = tile.map((m, a) => m + taps[a] - 1);
+  const [points, tiles] = [product(n), product(grid)];
+  const cells = cellsOf(call);
+  const blocks = product(dilations) * product(tile.map((m, a) => Math.ceil(cells[a] / (m * block[a]))));
 
   // A part of a register tile takes a third of its time at least.
   const vectors = Math.min(wide ? 4 : 2, width);
-  const cells = cellsFor(vectors, relaxed, wide);
-  const [whole, rest] = [Math.floor(tiles / cells), tiles % cells];
-  const rows = whole * cells + (rest && Math.max(rest, cells * 0.35));
-  const products = points * depth * 4 * width * rows;
+  const height = rowsFor(vectors, relaxed, wide);
+  const [whole, rest] = [Math.floor(tiles / height), tiles % height];
+  const rows = whole * height + (rest && Math.max(rest, height * 0.35));
+  const products = points * product(segments) * depth * 4 * width * rows;
   const calls = points * Math.ceil(width / vectors) * (whole + Math.sign(rest));
 
-  const cellsIn = block.map((b, a) => b * tile[a] + kernel[a] - 1);
+  const cellsIn = grid.map((g, a) => g * tile[a] + taps[a] - 1);
   const cellsOut = block.map((b, a) => b * tile[a]);
   let moves = 0;
   n.forEach((size, a) => {
     if (size === 1) return;
-    const around = (cells: readonly number[]) =>
-      product(n.slice(0, a)) * product(block.slice(0, a + 1)) * product(cells.slice(a + 1));
-    moves += around(cellsIn) * depth * 2 * size + around(cellsOut) * width * (size + tile[a]);
+    const maps = (grid: readonly number[], cells: readonly number[]) =>
+      product(n.slice(0, a)) * product(grid.slice(0, a + 1)) * product(cells.slice(a + 1));
+    moves += maps(grid, cellsIn) * depth * 2 * size + maps(block, cellsOut) * width * (size + tile[a]);
   });
 
-  const weights = points * depth * width * 64;
+  const weights = points * product(segments) * depth * width * 64;
   const held = points * tiles * (depth + width) * 16;
   if (held > ROOM) return Number.POSITIVE_INFINITY;
   const memory = weights > LAST_CACHE ? 'memory' : 'cached';

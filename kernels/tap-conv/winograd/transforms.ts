@@ -29,6 +29,7 @@ const POINTS: readonly Fraction[] = [
   [-2, 1],
   [2, 1],
   [-1, 2],
+  [4, 1],
 ];
 
 /** Largest n for which there are points. */

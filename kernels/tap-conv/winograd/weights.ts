@@ -1,8 +1,10 @@
-// Phase 0 of a Winograd convolution: weights of every pair of channels to the points, U `[point][block of K][C][block]`,
-// in double precision, and bias. G is applied along one dimension after the other, to a block of output channels at a
-// time, by the same maps as the inputs. Channels that only fill up vectors get zeros.
+// Phase 0 of a Winograd convolution: weights of every pair of channels to the points, U
+// `[point][block of K][segment][C][block]`, in double precision, and bias. G is applied along one dimension after the
+// other, to a block of output channels at a time, by the same maps as the inputs. Taps that fill up the last segment
+// and channels that fill up vectors are zeros.
 
-import { product as sizeOf } from '../../../src/tensor/layout.ts';
+import { product } from '../../../src/tensor/layout.ts';
+import { tapIndices } from '../../../src/tensor/taps.ts';
 import { bump, get, i32, loop, loopUpTo, plus, set, share, times } from '../../wasm-text.ts';
 import type { TapConv } from '../spec.ts';
 import type { Dimension } from './geometry.ts';
@@ -10,49 +12,50 @@ import { linearMap } from './linear-map.ts';
 
 export interface Channels {
   /** Input and output channels as they are, and filled up. */
-  C: number;
-  K: number;
-  depth: number;
-  width: number;
+  readonly C: number;
+  readonly K: number;
+  readonly depth: number;
+  readonly width: number;
   /** Output channels of a block; the last may be narrower. */
-  block: number;
-  dimensions: readonly Dimension[];
+  readonly block: number;
 }
 
 export interface Weights {
-  /** Body of phase 0; uses the locals `area0` and `area1` and those named. */
+  /** Body of phase 0; uses the locals `area0` and `area1` and those named, and the taps as table 1. */
   readonly text: string;
   readonly functions: readonly string[];
   readonly locals: readonly string[];
+  /** Stored tap of each tap of each segment, or −1. */
+  readonly taps: Int32Array;
   /** Bytes of scratch, and where in it lie `width` zeros and the bias. */
   readonly bytes: number;
   readonly zerosAt: number;
   readonly biasAt: number;
 }
 
-export function prepareWeights(kernel: TapConv, channels: Channels): Weights {
-  const { C, K, depth, width, block, dimensions } = channels;
-  const taps = sizeOf(kernel.kernelShape);
-  const points = sizeOf(dimensions.map(d => d.n));
-  const pointBytes = depth * width * 4;
+export function prepareWeights(
+  kernel: TapConv,
+  dimensions: readonly Dimension[],
+  channels: Channels,
+): Weights {
+  const { C, K, depth, width, block } = channels;
+  const points = product(dimensions.map(d => d.n));
+  const segments = product(dimensions.map(d => d.segments));
+  const tapsEach = product(dimensions.map(d => d.k));
+  const pointBytes = segments * depth * width * 4;
   const zerosAt = points * pointBytes;
   const biasAt = zerosAt + width * 4;
 
   const transformed = dimensions.flatMap((d, a) => (d.n > 1 ? [a] : []));
   const functions = transformed.map(a => {
-    const row = sizeOf(dimensions.slice(a + 1).map(d => d.k)) * block * 8;
+    const row = product(dimensions.slice(a + 1).map(d => d.k)) * block * 8;
+    const { G, k, n } = dimensions[a];
     return linearMap({
       name: `weights_${a}`,
-      matrix: dimensions[a].G,
+      matrix: G,
       sourceRow: row,
       targetRow: row,
-      walks: [
-        {
-          count: sizeOf(dimensions.slice(0, a).map(d => d.n)),
-          source: dimensions[a].k * row,
-          target: dimensions[a].n * row,
-        },
-      ],
+      walks: [{ count: product(dimensions.slice(0, a).map(d => d.n)), source: k * row, target: n * row }],
       run: row,
       shape: 'f64x2',
       relaxed: false,
@@ -61,22 +64,27 @@ export function prepareWeights(kernel: TapConv, channels: Channels): Weights {
   });
   const area = (step: number) => get(`area${step % 2}`);
 
-  // Taps of one input channel and a block of output channels as doubles, zeros where channels only fill up.
-  const stored = kernel.flip ? `(i32.sub ${i32(taps - 1)} ${get('t')})` : get('t');
+  // Taps of a segment for one input channel and a block of output channels, as doubles.
+  const tap = `(i32.load ${plus(get('table1'), times(plus(times(get('segment'), i32(tapsEach)), get('t')), i32(4)))})`;
   const index = kernel.transpose
-    ? plus(times(plus(times(stored, i32(K)), get('k')), i32(C)), get('c'))
-    : plus(times(plus(times(stored, i32(C)), get('c')), i32(K)), get('k'));
-  const inside = `(i32.and (i32.lt_u ${get('k')} ${i32(K)}) (i32.lt_u ${get('c')} ${i32(C)}))`;
+    ? plus(times(plus(times(get('tap'), i32(K)), get('k')), i32(C)), get('c'))
+    : plus(times(plus(times(get('tap'), i32(C)), get('c')), i32(K)), get('k'));
+  const inside = [
+    `(i32.lt_u ${get('k')} ${i32(K)})`,
+    `(i32.lt_u ${get('c')} ${i32(C)})`,
+    `(i32.ge_s ${get('tap')} ${i32(0)})`,
+  ].reduce((a, b) => `(i32.and ${a} ${b})`);
   const value = `(if (result f32) ${inside} (then (f32.load ${plus(get('input1'), times(index, i32(4)))})) (else (f32.const 0)))`;
   const gather = `${set('d', area(0))} ${loop(
     't',
-    taps,
-    loop(
+    tapsEach,
+    `${set('tap', tap)} ${loop(
       'j',
       block,
       `${set('k', plus(get('first'), get('j')))} (f64.store ${get('d')} (f64.promote_f32 ${value})) ${bump('d', 8)}`,
-    ),
+    )}`,
   )}`;
+
   const half = (offset: number) => `(f32x4.demote_f64x2_zero (v128.load offset=${offset} ${get('s')}))`;
   const scatter = `${set('s', area(transformed.length))} ${loop(
     't',
@@ -90,14 +98,19 @@ export function prepareWeights(kernel: TapConv, channels: Channels): Weights {
     )}
     ${set('s', plus(get('s'), times(`(i32.sub ${i32(block)} ${get('lanes')})`, i32(8))))}`,
   )}`;
-  const whole = Math.ceil(width / block);
+
+  const blocks = Math.ceil(width / block);
   const narrow = width % block || block;
-  const text = `${share('i', 'end', whole * depth)} ${loopUpTo(
+  const quotient = (a: string, n: number) => `(i32.div_u ${a} ${i32(n)})`;
+  const remainder = (a: string, n: number) => `(i32.rem_u ${a} ${i32(n)})`;
+  const text = `${share('i', 'end', blocks * segments * depth)} ${loopUpTo(
     'i',
     get('end'),
-    `${set('c', `(i32.rem_u ${get('i')} ${i32(depth)})`)} ${set('first', times(`(i32.div_u ${get('i')} ${i32(depth)})`, i32(block)))}
-    ${set('lanes', `(select ${i32(block)} ${i32(narrow)} (i32.lt_u ${get('first')} ${i32((whole - 1) * block)}))`)}
-    ${set('to', plus(get('scratch'), times(plus(times(get('first'), i32(depth)), times(get('c'), get('lanes'))), i32(4))))}
+    `${set('c', remainder(get('i'), depth))} ${set('segment', remainder(quotient(get('i'), depth), segments))}
+    ${set('first', times(quotient(get('i'), depth * segments), i32(block)))}
+    ${set('lanes', `(select ${i32(block)} ${i32(narrow)} (i32.lt_u ${get('first')} ${i32((blocks - 1) * block)}))`)}
+    ${set('to', plus(times(get('first'), i32(segments * depth)), times(plus(times(get('segment'), i32(depth)), get('c')), get('lanes'))))}
+    ${set('to', plus(get('scratch'), times(get('to'), i32(4))))}
     ${gather}
     ${transformed.map((a, s) => `(call $weights_${a} ${area(s)} ${area(s + 1)})`).join(' ')}
     ${scatter}`,
@@ -108,9 +121,26 @@ export function prepareWeights(kernel: TapConv, channels: Channels): Weights {
   return {
     text,
     functions,
-    locals: ['c', 'first', 'lanes', 'd', 's', 't', 'j'],
+    locals: ['c', 'segment', 'first', 'lanes', 'tap', 'd', 's', 't', 'j'],
+    taps: storedTaps(kernel, dimensions),
     bytes: biasAt + width * 4,
     zerosAt,
     biasAt,
   };
+}
+
+// Which stored tap each tap of each segment is; −1 past the kernel's last.
+function storedTaps({ kernelShape, flip }: TapConv, dimensions: readonly Dimension[]): Int32Array {
+  const spatial = dimensions.slice(1);
+  const last = product(kernelShape) - 1;
+  return Int32Array.from(
+    tapIndices(spatial.map(d => d.segments)).flatMap(segment =>
+      tapIndices(spatial.map(d => d.k)).map(within => {
+        const tap = within.map((t, a) => segment[a] * spatial[a].k + t);
+        if (tap.some((t, a) => t >= kernelShape[a])) return -1;
+        const index = tap.reduce((sum, t, a) => sum * kernelShape[a] + t, 0);
+        return flip ? last - index : index;
+      }),
+    ),
+  );
 }

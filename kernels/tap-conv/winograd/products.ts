@@ -1,0 +1,127 @@
+// WebAssembly text of the products of a Winograd convolution: for each point, M `[tiles][K]` = Σ over segments of
+// V `[tiles + offset][C]` · U `[segment][C][K]`, in the register tile of the direct kernel (a few tiles × a few vectors
+// of channels stay in registers while the input channels stream by).
+
+import type { WasmTarget } from '../../wasm.ts';
+import { bump, get, i32, locals, loop, plus, set, times } from '../../wasm-text.ts';
+
+export interface Products {
+  readonly points: number;
+  /** Tiles of a block. */
+  readonly rows: number;
+  /** Channels in and out, and output channels of a block of weights. */
+  readonly depth: number;
+  readonly width: number;
+  readonly block: number;
+  /** Bytes between points in V and in M. */
+  readonly pointIn: number;
+  readonly pointOut: number;
+  /** Bytes from a tile to the one that each segment of the kernel is applied to. */
+  readonly offsets: readonly number[];
+  /** Address of the sums that point `p` starts from. */
+  readonly start: string;
+}
+
+/** All products of a block, from area 0 to area 1 with the weights in scratch. */
+export function productsOf(
+  { points, rows, depth, width, block, pointIn, pointOut, offsets, start }: Products,
+  { relaxed, wide }: WasmTarget,
+): { text: string; functions: string[]; locals: string[] } {
+  const tile = rowsFor(block / 4, relaxed, wide);
+  const [whole, rest, narrow] = [Math.floor(rows / tile), rows % tile, width % block];
+  const heights = [...(whole ? [tile] : []), ...(rest ? [rest] : [])];
+  const widths = [...(width >= block ? [block] : []), ...(narrow ? [narrow] : [])];
+  const [stepIn, stepOut] = [depth * 4, width * 4];
+  const functions = widths.flatMap(lanes =>
+    heights.map(height =>
+      product({
+        name: `product_${lanes}_${height}`,
+        rows: height,
+        vectors: lanes / 4,
+        depth,
+        stepIn,
+        stepOut,
+        offsets,
+        relaxed,
+      }),
+    ),
+  );
+  const callWith = (lanes: number) => {
+    const done = whole * tile;
+    const parts = [
+      whole && `(call $product_${lanes}_${tile} ${['v', 'u', 'm', 'b'].map(get).join(' ')} ${i32(whole)})`,
+      rest &&
+        `(call $product_${lanes}_${rest} ${plus(get('v'), i32(done * stepIn))} ${get('u')} ${plus(get('m'), i32(done * stepOut))} ${get('b')} ${i32(1)})`,
+    ];
+    return `${parts.filter(Boolean).join(' ')} ${bump('u', lanes * depth * offsets.length * 4)} ${bump('m', lanes * 4)} ${bump('b', lanes * 4)}`;
+  };
+  const text = `${set('v', get('area0'))} ${set('u', get('scratch'))}
+    ${loop(
+      'p',
+      points,
+      `${set('m', plus(get('area1'), times(get('p'), i32(pointOut))))} ${set('b', start)}
+      ${width >= block ? loop('k', Math.floor(width / block), callWith(block)) : ''} ${narrow ? callWith(narrow) : ''}
+      ${bump('v', pointIn)}`,
+    )}`;
+  return { text, functions, locals: ['p', 'k', 'v', 'u', 'm', 'b'] };
+}
+
+interface Product {
+  readonly name: string;
+  /** Tiles (rows of V and M) and vectors of output channels. */
+  readonly rows: number;
+  readonly vectors: number;
+  readonly depth: number;
+  /** Bytes of a tile's channels in V and in M. */
+  readonly stepIn: number;
+  readonly stepOut: number;
+  readonly offsets: readonly number[];
+  readonly relaxed: boolean;
+}
+
+/** Rows for which the sums, weights and input of `vectors` vectors fit the registers (measured on V8). */
+export function rowsFor(vectors: number, relaxed: boolean, wide: boolean): number {
+  if (!relaxed) return vectors === 1 ? 8 : 4;
+  return vectors === 1 || (wide && vectors === 2) ? 12 : 6;
+}
+
+// A function `$name (v, u, m, start, count)`: `count` times `rows` rows, sums starting from the vectors at `start`.
+function product(given: Product): string {
+  const { name, rows, vectors, depth, stepIn, stepOut, offsets } = given;
+  const unroll = [4, 2, 1].find(u => depth % u === 0)!;
+  const madd = (a: string, b: string, sum: string) =>
+    given.relaxed ? `(f32x4.relaxed_madd ${a} ${b} ${sum})` : `(f32x4.add (f32x4.mul ${a} ${b}) ${sum})`;
+  const each = <T>(count: number, of: (i: number) => T) => Array.from({ length: count }, (_, i) => of(i));
+  const sums = each(rows * vectors, i => `s${i}`);
+  const weights = each(vectors, v => `w${v}`);
+  const channel = (c: number) => [
+    ...weights.map((w, v) => set(w, `(v128.load offset=${(c * vectors + v) * 16} ${get('w')})`)),
+    ...each(rows, i => [
+      set('x', `(v128.load32_splat offset=${i * stepIn + 4 * c} ${get('r')})`),
+      ...weights.map((w, v) => {
+        const sum = sums[i * vectors + v];
+        return set(sum, madd(get('x'), get(w), get(sum)));
+      }),
+    ]).flat(),
+  ];
+  const channels = offsets.map(
+    (offset, s) => `${set('r', plus(get('v'), i32(offset)))} ${set('c', i32(depth / unroll))}
+      (loop $channels${s}
+        ${each(unroll, channel).flat().join('\n')}
+        ${bump('r', 4 * unroll)} ${bump('w', 16 * vectors * unroll)}
+        (br_if $channels${s} (local.tee $c (i32.sub ${get('c')} ${i32(1)}))))`,
+  );
+  const stores = sums.map((s, i) => {
+    const [row, v] = [Math.floor(i / vectors), i % vectors];
+    return `(v128.store offset=${row * stepOut + 16 * v} align=4 ${get('m')} ${get(s)})`;
+  });
+  return `(func $${name} ${['v', 'u', 'm', 'start', 'count'].map(p => `(param $${p} i32)`).join(' ')}
+    ${locals('i32', 'r', 'w', 'c')} ${locals('v128', 'x', ...sums, ...weights)}
+    (loop $rows
+      ${sums.map((s, i) => set(s, `(v128.load offset=${16 * (i % vectors)} ${get('start')})`)).join(' ')}
+      ${set('w', get('u'))}
+      ${channels.join('\n')}
+      ${stores.join('\n')}
+      ${bump('v', rows * stepIn)} ${bump('m', rows * stepOut)}
+      (br_if $rows (local.tee $count (i32.sub ${get('count')} ${i32(1)})))))`;
+}
