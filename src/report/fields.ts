@@ -91,6 +91,34 @@ async function renderImage(field: Field, label: string, bytes: number): Promise<
   return { html, notes };
 }
 
+/** Below this part of the shared window a field would show as one flat grey, and gets a window of its own. */
+const flat = 0.05;
+
+/** Items that can be compared by eye: of one nature, and of like range where a window is shared. */
+function comparable(items: readonly Item[]): Item[][] {
+  const groups: { nature: string; items: Item[]; range: number }[] = [];
+  for (const item of items) {
+    const nature = natureOf(item);
+    const windowed = ['heat', 'volume'].includes(viewOf(item.field));
+    const rangeOf = (fields: Field[]): number => {
+      if (!windowed) return 1;
+      const { low, high } = percentileWindow(fields);
+      return high - low;
+    };
+    const own = rangeOf([item.field]);
+    const home = groups.find(group => {
+      if (group.nature !== nature) return false;
+      const shared = rangeOf([...group.items.map(({ field }) => field), item.field]);
+      return Math.min(own, group.range) >= flat * shared;
+    });
+    if (home) {
+      home.items.push(item);
+      home.range = Math.min(home.range, own);
+    } else groups.push({ nature, items: [item], range: own });
+  }
+  return groups.map(group => group.items);
+}
+
 /** The views of all fields of one nature, and one sentence on the window that they share. */
 async function renderNature(
   view: View,
@@ -98,9 +126,11 @@ async function renderNature(
   bytes: number,
   width: number,
   block: string,
+  others: number,
 ): Promise<{ views: FieldView[]; shared: string }> {
   const fields = items.map(({ field }) => field);
-  const all = fields.length > 1 ? ', the same for all' : '';
+  const names = items.map(({ label }) => label).join(', ');
+  const all = others > 0 ? ` in ${escapeHtml(names)}` : fields.length > 1 ? ', the same for all' : '';
   const unit = fields[0].valueUnit;
   switch (view) {
     case 'sound':
@@ -172,17 +202,14 @@ const widthFor = (items: number): number => (items === 1 ? 1080 : items === 2 ? 
  * @param name unique on the page; joins the viewers of this block.
  */
 export async function renderFields(block: FieldsBlock, bytes: number, name: string): Promise<string> {
-  const natures = new Map<string, Item[]>();
-  for (const item of block.items) {
-    const nature = natureOf(item);
-    natures.set(nature, [...(natures.get(nature) ?? []), item]);
-  }
+  const groups = comparable(block.items);
   const width = widthFor(block.items.length);
   const figures = new Map<Item, string>();
   const shared: string[] = [];
-  for (const [nature, items] of natures) {
+  for (const [g, items] of groups.entries()) {
     const view = viewOf(items[0].field);
-    const rendered = await renderNature(view, items, bytes, width, `${name} ${nature}`);
+    const others = groups.filter(group => viewOf(group[0].field) === view).length - 1;
+    const rendered = await renderNature(view, items, bytes, width, `${name} ${g}`, others);
     if (rendered.shared) shared.push(rendered.shared);
     items.forEach((item, i) => {
       const { html, notes } = rendered.views[i];

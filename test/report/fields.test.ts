@@ -93,3 +93,24 @@ test('a field without samples is said to be empty', async t => {
     (await show(makeField('image', [0, 5, 3], () => 0))).includes('Nothing to show: the shape is [0, 5, 3].'),
   );
 });
+
+test('a field whose range is lost in the window of others gets its own', async t => {
+  const scan = makeField('volume', [6, 6, 6, 1], i => i * 10);
+  const same = makeField('volume', [6, 6, 6, 1], i => i * 9);
+  const texture = makeField('volume', [6, 6, 6, 1], i => (i % 7) / 7);
+  const html = await renderFields(
+    {
+      type: 'fields',
+      items: [
+        { label: 'content', field: scan },
+        { label: 'texture', field: texture },
+        { label: 'result', field: same },
+      ],
+    },
+    1e6,
+    'x',
+  );
+  t.match(html, /Grey from 1\d\.?\d* to 2\d{3}.* in content, result/, 'two share a window');
+  t.match(html, /Grey from 0 to 0\.857.* in texture/, 'the third has its own');
+  t.end();
+});
