@@ -23,7 +23,7 @@ const LARGER = { tile: 0.96, block: 0.985 };
 /** Largest expected error, relative to the largest output; the worst measured is 3 times the expected. */
 const ERROR = 2e-5;
 /** How much a map of n points adds to the rounding error of a direct sum, by n. */
-const GROWTH = [1, 1, 1, 1, 1, 1.5, 2, 3, 4, 8];
+const GROWTH = [1, 1, 1, 1, 1, 1.5, 2, 3, 4, 10];
 /** Bytes of working memory of a thread at most. */
 const ROOM = 32e6;
 /** Bytes of a block's points, and of weights, that stay near. */
@@ -52,21 +52,34 @@ export function winogradFits({ kernel, output }: KernelCall): boolean {
 
 /**
  * The fastest tiles and blocks, or nothing where the direct kernel is. Weights that are not `constant` are prepared in
- * every run, which counts.
+ * every run, which counts. Tiles are chosen for one thread, so that results do not depend on how many there are; blocks
+ * for as many as there are.
  */
 export function chooseWinograd(call: KernelCall, target: WasmTarget, constant = true): Choice | undefined {
   if (!winogradFits(call)) return undefined;
-  const kernel = call.kernel as TapConv;
-  let best: Choice | undefined;
-  let least = WORTH * directTime(call, target);
-  for (const { tile, taps } of tilesFor([1, ...kernel.kernelShape], channelsOf(call.inputs[0])))
-    for (const block of blocksFor(tile, cellsOf(call))) {
-      const choice = { tile, taps, block };
-      const time = winogradTime(call, target, choice, constant);
-      const part = best ? LARGER[product(tile) > product(best.tile) ? 'tile' : 'block'] : 1;
-      if (time < part * least) [best, least] = [choice, time];
-    }
-  return best;
+  const { kernelShape } = call.kernel as TapConv;
+  const alone = { ...target, threads: 1 };
+  let best: Priced | undefined;
+  for (const tile of tilesFor([1, ...kernelShape], channelsOf(call.inputs[0]))) {
+    const found = bestBlock(call, alone, tile, constant);
+    const larger = best && product(tile.tile) > product(best.choice.tile);
+    if (!best || found.time < (larger ? LARGER.tile : 1) * best.time) best = found;
+  }
+  if (!best || best.time > WORTH * directTime(call, alone)) return undefined;
+  return bestBlock(call, target, best.choice, constant).choice;
+}
+
+interface Priced {
+  choice: Choice;
+  time: number;
+}
+
+function bestBlock(call: KernelCall, target: WasmTarget, { tile, taps }: Tile, constant: boolean): Priced {
+  const priced = blocksFor(tile, cellsOf(call)).map((block): Priced => {
+    const choice = { tile, taps, block };
+    return { choice, time: winogradTime(call, target, choice, constant) };
+  });
+  return priced.reduce((best, next) => (next.time < LARGER.block * best.time ? next : best));
 }
 
 // Output cells along each dimension, of one of the undilated convolutions that a dilated one consists of.
@@ -164,11 +177,11 @@ export function winogradTime(
   );
 }
 
-// Nanoseconds a thread needs for the direct kernel; with a single vector of channels its tile is narrow.
-function directTime({ kernel, inputs, output }: KernelCall, { wide, threads = 1 }: WasmTarget): number {
+// Nanoseconds of the direct kernel on one thread; with a single vector of channels its tile is narrow.
+function directTime({ kernel, inputs, output }: KernelCall, { wide }: WasmTarget): number {
   const price = wide ? WIDE : PLAIN;
   const vectors = Math.ceil(channelsOf(output) / 4);
   const cells = product(output.shape.slice(0, -1));
   const products = cells * product((kernel as TapConv).kernelShape) * channelsOf(inputs[0]) * vectors;
-  return (products * (vectors > 1 ? price.direct : price.narrow)) / threads;
+  return products * (vectors > 1 ? price.direct : price.narrow);
 }

@@ -1,0 +1,47 @@
+// The matrices of F(m, k) compute correlations, exactly where they can, and map a unit vector to ones.
+
+import tape from 'tape';
+import { LARGEST, transformOf } from '../../kernels/tap-conv/winograd/transforms.ts';
+
+const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, v, i) => sum + v * b[i], 0);
+
+tape('winograd transforms: every F(m, k) is a correlation', t => {
+  for (let k = 1; k <= 7; k++)
+    for (let m = 1; m + k - 1 <= LARGEST; m++) {
+      if (k === 1 && m > 1) continue;
+      const { A, B, G, n } = transformOf(m, k);
+      const weights = Array.from({ length: k }, (_, i) => Math.sin(3 * i + m));
+      const inputs = Array.from({ length: n }, (_, i) => Math.cos(5 * i + k));
+      const points = G.map((row, j) => dot(row, weights) * dot(B[j], inputs));
+      const worst = A.map((row, i) => Math.abs(dot(row, points) - dot(weights, inputs.slice(i, i + k))));
+      if (!(Math.max(...worst) < 1e-12)) t.fail(`F(${m}, ${k}) differs by ${Math.max(...worst)}`);
+    }
+  t.pass('up to seven taps');
+  t.end();
+});
+
+tape('winograd transforms: A and B are exact in float32', t => {
+  for (let m = 1; m <= 6; m++)
+    for (const row of [...transformOf(m, 3).A, ...transformOf(m, 3).B])
+      for (const v of row) if (Math.fround(v) !== v) t.fail(`F(${m}, 3) has ${v}`);
+  t.pass('F(1…6, 3)');
+  t.end();
+});
+
+tape('winograd transforms: the unit vector that A maps to ones', t => {
+  for (const [m, k] of [
+    [1, 1],
+    [2, 2],
+    [2, 3],
+    [4, 3],
+    [6, 3],
+    [5, 5],
+  ]) {
+    const { A, unit } = transformOf(m, k);
+    t.ok(
+      A.every(row => row[unit] === 1),
+      `F(${m}, ${k})`,
+    );
+  }
+  t.end();
+});
