@@ -19,6 +19,8 @@ import { createStft, type StftSettings } from './stft.ts';
 export interface SpectrogramSettings extends Partial<StftSettings> {
   /** Of the logarithm; 10 unless given. */
   gain?: number;
+  /** Magnitude that counts as 1 before the gain; the sound's own unless given: that of another sound compares levels. */
+  reference?: number;
 }
 
 /** What is needed to turn values back into the sound they came from. */
@@ -114,7 +116,8 @@ export const toSpectrogram = (sound: Field, given: SpectrogramSettings = {}): Sp
   }
   const loudest = powers.reduce((a, b) => Math.max(a, b), 0);
   const counted = powers.filter(p => p > gate * loudest);
-  const reference = loudest > 0 ? Math.sqrt(counted.reduce((a, b) => a + b, 0) / (counted.length * row)) : 1;
+  const own = loudest > 0 ? Math.sqrt(counted.reduce((a, b) => a + b, 0) / (counted.length * row)) : 1;
+  const reference = given.reference ?? own;
   for (let i = 0; i < values.length; i++) values[i] = Math.log1p((gain * values[i]) / reference);
 
   return {

@@ -28,6 +28,11 @@ export interface StyleProblem {
   start: Grid;
   optimiser: OptimiserSettings;
   iterations: number;
+  /**
+   * The nearest grid that is one of something: not every grid is the spectrogram of a sound. Where given, the steps are
+   * done in rounds, and each goes on from what the one before settled to; `last` is true at the end.
+   */
+  settle?: { rounds: number; of(grid: Grid, last: boolean): Promise<Grid> };
 }
 
 /** The losses before their weights, relative or plain. */

@@ -30,6 +30,8 @@ export interface Transfer extends Outcome {
   grid: Grid;
   /** What plain losses were divided by; all 1 where losses are plain. */
   scales: StyleLosses;
+  /** Losses of the result; where grids settle, of what it settled to. */
+  figures: StyleFigures;
 }
 
 /** Targets computed once: content activations and style Gram matrices per cell. */
@@ -118,49 +120,64 @@ export async function transferStyle(
     const found = await evaluate(problem, start, contentLayers(problem), styleLayers(problem), backend);
     first = lossesAt(found.activations, found.grams, start);
   }
-  const figures = {
-    content: first.content / scales.content,
-    style: first.style / scales.style,
-    tv: first.tv / scales.tv,
+  const figuresOf = (plain: StyleLosses, iteration: number): StyleFigures => {
+    const [c, s, tv] = [plain.content / scales.content, plain.style / scales.style, plain.tv / scales.tv];
+    const total = problem.contentWeight * c + problem.styleWeight * s + problem.totalVariation * tv;
+    return { iteration, total, content: c, style: s, tv };
   };
-  const total =
-    problem.contentWeight * figures.content +
-    problem.styleWeight * figures.style +
-    problem.totalVariation * figures.tv;
-  const goesOn = await onStep({ iteration: 0, total, ...figures }, async () => start.data);
-  if (goesOn === false) {
-    const values = { image: start.data };
+  const beginning = figuresOf(first, 0);
+  const nothing = { losses: [], iterations: 0, reason: 'stopped', times: [], seconds: 0 } as const;
+  if ((await onStep(beginning, async () => start.data)) === false)
     return {
-      values,
+      ...nothing,
       losses: [],
-      iterations: 0,
-      reason: 'stopped',
       times: [],
-      seconds: 0,
+      values: { image: start.data },
       grid: start,
       scales,
+      figures: beginning,
     };
-  }
 
-  const outcome = await minimise(
-    record(problem, targets, scales),
-    problem.optimiser,
-    problem.iterations,
-    backend,
-    step =>
-      onStep(
-        {
-          iteration: step.iteration,
-          total: step.loss,
-          content: step.figures.content ?? Number.NaN,
-          style: step.figures.style,
-          tv: step.figures.tv ?? Number.NaN,
-        },
-        () => step.read('image'),
-      ),
-  );
-  return { ...outcome, grid: { shape: start.shape, data: outcome.values.image }, scales };
+  const { settle, iterations } = problem;
+  const rounds = Math.min(settle?.rounds ?? 1, iterations);
+  let [grid, figures, done] = [start, beginning, 0];
+  let sum: Outcome | undefined;
+  for (let round = 1; round <= rounds; round++) {
+    const before = done;
+    const steps = Math.round((iterations * round) / rounds) - Math.round((iterations * (round - 1)) / rounds);
+    const recorded = record({ ...problem, start: grid }, targets, scales);
+    const outcome = await minimise(recorded, problem.optimiser, steps, backend, step => {
+      done = before + step.iteration;
+      figures = {
+        iteration: done,
+        total: step.loss,
+        content: step.figures.content ?? Number.NaN,
+        style: step.figures.style,
+        tv: step.figures.tv ?? Number.NaN,
+      };
+      return onStep(figures, () => step.read('image'));
+    });
+    sum = sum ? join(sum, outcome) : outcome;
+    grid = { shape: start.shape, data: outcome.values.image };
+    const last = round === rounds || outcome.reason === 'stopped';
+    if (settle) grid = await settle.of(grid, last);
+    if (last) break;
+  }
+  if (settle) {
+    const found = await evaluate(problem, grid, contentLayers(problem), styleLayers(problem), backend);
+    figures = figuresOf(lossesAt(found.activations, found.grams, grid), done);
+  }
+  return { ...sum!, values: { image: grid.data }, iterations: done, grid, scales, figures };
 }
+
+/** Two outcomes of the same program, one after the other. */
+const join = (a: Outcome, b: Outcome): Outcome => ({
+  ...b,
+  losses: [...a.losses, ...b.losses],
+  iterations: a.iterations + b.iterations,
+  times: b.times.map((time, i) => ({ ...time, seconds: time.seconds + (a.times[i]?.seconds ?? 0) })),
+  seconds: a.seconds + b.seconds,
+});
 
 // Activations and Gram matrices of a grid as outputs `activation NAME` and `gram NAME`.
 function recordFeatures(

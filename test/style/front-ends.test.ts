@@ -4,6 +4,7 @@ import test from 'tape';
 import type { Field, FieldKind } from '../../src/formats/field.ts';
 import { createRandom } from '../../src/random.ts';
 import { peakOf } from '../../src/signal/level.ts';
+import { toSpectrogram } from '../../src/signal/spectrogram.ts';
 import { fitField, fittedOutline, frontEndFor, gridShape } from '../../src/style/front-ends.ts';
 
 function fieldOf(kind: FieldKind, shape: number[], rate?: number): Field {
@@ -91,6 +92,27 @@ test('a stereo sound comes back with each channel where and when it was', async 
   t.ok(Math.abs(level(back, 0, 1800, 6000) / level(sound, 0, 1800, 6000) - 1) < 0.1, 'as loud as before');
   const quick = await front.decode(grid, { quick: true });
   t.equal(quick.data.length, sound.data.length, 'quickly too');
+});
+
+test('a grid that no sound has settles to one that a sound has', async t => {
+  const sound = tones(0.8, 8000, 1);
+  const front = frontEndFor(sound);
+  const grid = front.encode(sound);
+  const random = createRandom(1);
+  const noisy = { shape: grid.shape, data: grid.data.map(v => v + 0.5 * random.uniform()) };
+  const off = async (wanted: typeof grid): Promise<number> => {
+    const decoded = toSpectrogram(await front.decode(wanted), {
+      reference: toSpectrogram(sound).layout.reference,
+    });
+    const distance = wanted.data.reduce((sum, v, i) => sum + (v - decoded.field.data[i]) ** 2, 0);
+    return distance / wanted.data.reduce((sum, v) => sum + v * v, 0);
+  };
+  const before = await off(noisy);
+  const after = await off(await front.settle(noisy));
+  t.ok(before > 0.02 && after < before / 10, `${before.toExponential(1)} → ${after.toExponential(1)}`);
+  const image = fieldOf('image', [4, 4, 1]);
+  const still = frontEndFor(image).encode(image);
+  t.equal(await frontEndFor(image).settle(still), still, 'every grid is an image');
 });
 
 test('a sound louder than all that went in does not bang', async t => {

@@ -209,6 +209,47 @@ test('adam and sgd lower the loss too, and a step can be read', async t => {
   }
 });
 
+test('steps in rounds: each goes on from what the one before settled to', async t => {
+  const backend = await createWasmBackend({ threads: 1 });
+  try {
+    // Only grids of two levels are things here.
+    const calls: boolean[] = [];
+    const coarse = async (grid: Grid, last: boolean): Promise<Grid> => {
+      calls.push(last);
+      return { shape: grid.shape, data: grid.data.map(v => (v > 0.5 ? 0.8 : 0.2)) };
+    };
+    const settle = { rounds: 3, of: coarse };
+    const seen: StyleFigures[] = [];
+    const given = problemOf(2, 16, { settle, iterations: 10 });
+    const { grid, figures, iterations } = await transferStyle(given, backend, f => {
+      seen.push(f);
+      return true;
+    });
+    t.deepEqual(calls, [false, false, true]);
+    t.deepEqual(
+      seen.map(f => f.iteration),
+      [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+    );
+    t.equal(iterations, 10);
+    t.ok(
+      grid.data.every(v => v === Math.fround(0.8) || v === Math.fround(0.2)),
+      'the result is one of them',
+    );
+    let first = 0;
+    await transferStyle({ ...given, start: grid }, backend, f => {
+      first = f.style;
+      return false;
+    });
+    t.ok(Math.abs(first - figures.style) < 1e-6 * first, 'and its losses are its own');
+
+    calls.length = 0;
+    await transferStyle(given, backend, f => f.iteration < 5);
+    t.deepEqual(calls, [false, true], 'stopping settles too');
+  } finally {
+    await backend.close();
+  }
+});
+
 test('a plan says what it takes: more for more cells', t => {
   const [small, large] = [planStyle(problemOf(2, 16)), planStyle(problemOf(2, 32))];
   t.ok(large.peak > 3 * small.peak && large.peak < 5 * small.peak, `${small.peak} and ${large.peak} bytes`);

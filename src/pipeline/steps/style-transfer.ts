@@ -311,6 +311,14 @@ async function runTransfer(context: RunContext<Parameters>): Promise<Record<stri
     })),
     ...weightsOf(params),
     start: startOf(context, grid, content, front.encode),
+    ...(front.settlings > 0
+      ? {
+          settle: {
+            rounds: front.settlings,
+            of: (now, last) => front.settle(now, { quick: last && signal.aborted }),
+          },
+        }
+      : {}),
   };
 
   const { iterations } = params;
@@ -340,7 +348,7 @@ async function runTransfer(context: RunContext<Parameters>): Promise<Record<stri
     progress: f => progress({ fraction: stepShare + (1 - stepShare) * f, message: 'phases' }),
     signal: stopped ? undefined : signal,
   });
-  note(describe(history, params, outcome.seconds));
+  note(describe(history[0], outcome.figures, params, outcome.seconds));
   reportTransfer(context, { content, styles: fields, result }, history);
   return { value: result };
 }
@@ -361,15 +369,14 @@ function startOf(
   );
 }
 
-function describe(history: readonly StyleFigures[], params: Parameters, seconds: number): string {
-  const [first, last] = [history[0], history[history.length - 1]];
-  if (history.length === 1) return 'no step lowered the loss: the result is the start';
-  const losses =
-    params.losses === 'relative'
-      ? `${first.style.toPrecision(3)} → ${last.style.toPrecision(3)} of the content's own`
-      : `${first.style.toPrecision(4)} → ${last.style.toPrecision(4)}`;
+function describe(first: StyleFigures, last: StyleFigures, params: Parameters, seconds: number): string {
+  if (last.iteration === 0) return 'no step lowered the loss: the result is the start';
+  const relative = params.losses === 'relative';
+  const losses = relative
+    ? `${first.style.toPrecision(3)} → ${last.style.toPrecision(3)} of the content's own`
+    : `${first.style.toPrecision(4)} → ${last.style.toPrecision(4)}`;
   const kept =
-    params.losses === 'relative' && params.contentWeight > 0
+    relative && params.contentWeight > 0
       ? `, content ${(100 * Math.max(0, 1 - last.content)).toFixed(0)} % kept`
       : '';
   return `style loss ${losses} (÷ ${(first.style / last.style).toFixed(1)})${kept} in ${last.iteration} steps, ${seconds.toFixed(1)} s`;
