@@ -10,8 +10,9 @@ import { elementCount, type Layout, layoutOf, product } from '../../tensor/layou
 import type { Packed } from '../../tensor/packed.ts';
 import type { Executable, PlannedTensor, ProgramPlan } from '../backend.ts';
 
-/** Largest difference accepted, relative to the largest value of the result. */
+/** Largest difference accepted, relative to the largest value of the result; for Winograd's convolution the second. */
 const TOLERANCE = 1e-5;
+const WINOGRAD_TOLERANCE = 1e-4;
 
 /** A program of one call, its inputs written before a run; the output is the last tensor. */
 export function planCall(
@@ -42,23 +43,36 @@ export function planCall(
   };
 }
 
-/** Whether programs compiled by `compile` compute what the reference does; false as well where they fail. */
-export async function selfCheck(compile: (plan: ProgramPlan) => Promise<Executable>): Promise<boolean> {
+/**
+ * Whether programs compiled by `compile` compute what the reference does; false as well where they fail. It is told
+ * where Winograd's convolution is allowed: in cases where it is fast.
+ */
+export async function selfCheck(
+  compile: (plan: ProgramPlan, winograd: boolean) => Promise<Executable>,
+): Promise<boolean> {
   const random = createRandom(1, 'self-check');
-  for (const { kernel, shapes, output } of cases()) {
+  for (const { kernel, shapes, output, winograd = false } of cases()) {
     const inputs = shapes.map((shape): Packed => {
       const data = new Float32Array(product(shape));
       for (let i = 0; i < data.length; i++) data[i] = random.uniform() - 0.5;
       return { shape, data };
     });
     const wanted = runReference(kernel, inputs, output);
-    const executable = await compile(planCall(kernel, shapes, output));
-    for (const [i, { data }] of inputs.entries()) await executable.write(i, data);
+    const plan = planCall(kernel, shapes, output);
+    const frozen = plan.tensors.map((t, i) =>
+      kernel.family === 'tap-conv' && i > 0 && i < shapes.length
+        ? { ...t, role: 'constant' as const, data: inputs[i].data }
+        : t,
+    );
+    const executable = await compile({ ...plan, tensors: frozen }, winograd);
+    for (const [i, { role }] of frozen.entries())
+      if (role === 'input') await executable.write(i, inputs[i].data);
     await executable.run();
     const got = await executable.read(shapes.length);
     await executable.dispose();
     const scale = wanted.reduce((a, v) => Math.max(a, Math.abs(v)), 0);
-    if (!wanted.every((v, i) => Math.abs(v - got[i]) <= TOLERANCE * scale)) return false;
+    const most = scale * (winograd ? WINOGRAD_TOLERANCE : TOLERANCE);
+    if (!wanted.every((v, i) => Math.abs(v - got[i]) <= most)) return false;
   }
   return true;
 }
@@ -67,6 +81,7 @@ interface Case {
   kernel: Kernel;
   shapes: number[][];
   output: number[];
+  winograd?: boolean;
 }
 
 function cases(): Case[] {
@@ -109,5 +124,34 @@ function cases(): Case[] {
       output: w,
     });
   }
-  return found;
+  return [...found, ...winogradCases()];
 }
+
+// Maps of several sizes, segments, blocks that end outside, and channels that fill vectors or do not.
+const winogradCases = (): Case[] =>
+  [
+    { size: [24, 23], taps: 3, channels: 16, filters: 24 },
+    { size: [26, 20], taps: 3, channels: 15, filters: 23 },
+    { size: [8, 9, 8], taps: 3, channels: 8, filters: 16 },
+    { size: [400], taps: 9, channels: 16, filters: 16 },
+  ].map(({ size, taps, channels, filters }) => {
+    const same = (n: number) => size.map(() => n);
+    return {
+      kernel: {
+        family: 'tap-conv',
+        kernelShape: same(taps),
+        strides: same(1),
+        dilations: same(1),
+        padLow: same((taps - 1) / 2),
+        inputDilations: same(1),
+        groups: 1,
+        flip: false,
+        transpose: false,
+        bias: true,
+        activation: 'relu',
+      },
+      shapes: [[1, ...size, channels], [...same(taps), channels, filters], [filters]],
+      output: [1, ...size, filters],
+      winograd: true,
+    };
+  });

@@ -23,7 +23,9 @@ async function tryWide(): Promise<boolean> {
   // The baseline compiler does not widen: check what the optimising one makes, as it will of the hot loops of long runs.
   setFlagsFromString('--no-liftoff');
   const team = await Team.start(1);
-  const right = await selfCheck(plan => compile(plan, target, team, false)).catch(() => false);
+  const right = await selfCheck((plan, winograd) =>
+    compile(plan, { ...target, winograd }, team, false),
+  ).catch(() => false);
   setFlagsFromString('--liftoff');
   if (!right) setFlagsFromString('--no-experimental-wasm-revectorize');
   return right;
