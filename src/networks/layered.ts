@@ -1,123 +1,175 @@
-// A network written out layer by layer, as in a YAML file: types and parameters of layers.ts, filters and kernel sizes for
-// layers with weights, which come from a weights file by prefix or from the seed (He et al. 2015).
+// A network written out layer by layer, as in a YAML file: types and parameters of layers.ts, each with a name, what it
+// reads, and where its weights come from. Everything that is wrong is collected with its place in the description.
 
 import { NdconvError } from '../errors.ts';
-import { createRandom } from '../random.ts';
-import { product } from '../tensor/layout.ts';
-import { perDimension } from '../tensor/taps.ts';
+import { weightsOf } from './layer-weights.ts';
+import { type LayerType, type LayerTypeName, layerTypes } from './layers.ts';
 import { INPUT, type Layer, type Network, type Weights } from './network.ts';
-import { layerWeights, type NamedTensor } from './weights.ts';
+import { describe, fits, type Parameter } from './parameters.ts';
+import { shapesOf, type WeightsFile } from './weights.ts';
 
 /** One layer as a user writes it. */
 export interface LayerDescription {
+  type: LayerTypeName;
+  /** The type with a number where absent: `relu2`. */
   name?: string;
-  type: Layer['type'];
+  /** Names of the layers it reads, or `input`; the layer before where absent. */
   from?: string | string[];
-  /** Convolutions: size of the kernel, one number or one per dimension. */
-  kernel?: number | number[];
-  /** Convolutions and dense layers: output channels. */
-  filters?: number;
-  /** Dense layers: inputs per sample. */
-  inputs?: number;
-  /** Prefix of this layer's tensors in the weights file. */
-  weights?: string;
+  /** Prefix of its tensors in the weights file (its name where absent), names of the tensors by role, or `random`. */
+  weights?: string | Readonly<Record<string, string>>;
+  /** Parameters of the type. */
   [parameter: string]: unknown;
 }
 
-/** Builds a network from a description; `tensors` are those of the weights file, where one was given. */
-export function layeredNetwork(
-  description: { name?: string; rank: number; channels: number; layers: readonly LayerDescription[] },
+/** A whole network as a user writes it. */
+export interface NetworkDescription {
+  name?: string;
+  rank: number;
+  channels: number;
+  layers: readonly LayerDescription[];
+}
+
+/** Something wrong with a description; `at` is the index of the layer and a key of it. */
+export interface LayerProblem {
+  at: (string | number)[];
+  message: string;
+  /** Names that would be right. */
+  candidates?: string[];
+}
+
+/** What every layer may have, whatever its type. */
+export const commonParameters: Readonly<Record<string, Parameter>> = {
+  name: {
+    type: 'string',
+    description: 'its name; the type with a number where absent: convolution1, relu1, relu2',
+  },
+  from: {
+    oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' }, minItems: 1 }],
+    description: 'the layers it reads, or input; the layer before where absent',
+  },
+};
+
+/** Parameters that have one number per spatial dimension. */
+const perDimension = ['kernel', 'strides', 'dilations', 'padding', 'window', 'outputPadding'];
+/** Parameters that make the weights and are not needed afterwards. */
+const ofWeights = ['kernel', 'filters', 'inputs', 'scale', 'shift'];
+
+/** Builds a network from a description; without a weights file weights come from the seed. Errors: NetworkError. */
+export function layeredNetwork(description: NetworkDescription, seed: number, file?: WeightsFile): Network {
+  const { network, problems } = planLayers(description, seed, file);
+  if (problems.length === 0) return network;
+  const [{ at, message, candidates }] = problems;
+  const where = at.length > 0 ? `layers[${at[0]}]${at.length > 1 ? `.${at.slice(1).join('.')}` : ''}: ` : '';
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more problems)` : '';
+  const known = candidates ? `; there are ${candidates.join(', ')}` : '';
+  throw new NdconvError('NetworkError', `${where}${message}${known}${more}`, { problems });
+}
+
+/** The network, complete where there are no problems. */
+export function planLayers(
+  description: NetworkDescription,
   seed: number,
-  tensors?: ReadonlyMap<string, NamedTensor>,
-  file = 'weights file',
-): Network {
+  file?: WeightsFile,
+): { network: Network; problems: LayerProblem[] } {
   const { rank, channels } = description;
-  const depths = new Map<string, number>([[INPUT, channels]]);
+  const problems: LayerProblem[] = [];
+  const depths = new Map<string, number | undefined>([[INPUT, channels]]);
   const counts = new Map<string, number>();
   const layers: Layer[] = [];
   let previous = INPUT;
-  for (const {
-    name: given,
-    type,
-    from: source,
-    kernel,
-    filters,
-    inputs,
-    weights: prefix,
-    ...parameters
-  } of description.layers) {
-    const count = (counts.get(type) ?? 0) + 1;
-    counts.set(type, count);
-    const name = given ?? `${type}${count}`;
-    if (depths.has(name))
-      throw new NdconvError('NetworkError', `two layers are named '${name}': give one of them another name`);
-    const from = source === undefined ? [previous] : [source].flat();
-    const into = from.map(f => {
-      const depth = depths.get(f);
-      if (depth === undefined)
-        throw new NdconvError(
-          'NetworkError',
-          `layer ${name} reads '${f}'; before it are ${[...depths.keys()].join(', ')}`,
-        );
-      return depth;
-    });
-    const shape = weightShape({
-      name,
-      type,
-      rank,
-      depth: into[0],
-      kernel,
-      filters,
-      inputs,
-      groups: Number(parameters.groups ?? 1),
-    });
-    const weights = !shape
-      ? undefined
-      : tensors && prefix
-        ? layerWeights(tensors, prefix, file)
-        : randomWeights(shape, seed, name);
-    if (weights && shape && product(weights.weights.shape) !== product(shape))
-      throw new NdconvError(
-        'NetworkError',
-        `layer ${name} wants weights [${shape}], ${file} holds [${weights.weights.shape}]`,
-      );
-    layers.push({ name, type, from, parameters, weights });
-    depths.set(name, type === 'concat' ? into.reduce((a, b) => a + b, 0) : (filters ?? into[0]));
+  for (const [i, layer] of description.layers.entries()) {
+    const before = problems.length;
+    const complain = ({ at, ...rest }: LayerProblem) => problems.push({ at: [i, ...at], ...rest });
+    const count = (counts.get(layer.type) ?? 0) + 1;
+    counts.set(layer.type, count);
+    const name = layer.name ?? `${layer.type}${count}`;
+    const from = layer.from === undefined ? [previous] : [layer.from].flat();
     previous = name;
+    if (depths.has(name))
+      complain({
+        at: layer.name === undefined ? [] : ['name'],
+        message: name === INPUT ? `'${INPUT}' is the network's input` : `two layers are named '${name}'`,
+      });
+    const into = from.map(f => depths.get(f));
+    for (const f of from)
+      if (!depths.has(f))
+        complain({
+          at: ['from'],
+          message: `no layer before ${name} is named '${f}'`,
+          candidates: [...depths.keys()],
+        });
+    depths.set(name, undefined);
+    if (!Object.hasOwn(layerTypes, layer.type)) {
+      complain({
+        at: ['type'],
+        message: `there is no layer type '${layer.type}'`,
+        candidates: Object.keys(layerTypes),
+      });
+      continue;
+    }
+    const type = layerTypes[layer.type];
+    for (const problem of parameterProblems(layer, type, rank, from.length)) complain(problem);
+    if (problems.length > before) continue;
+    let weights: Weights | undefined;
+    if (type.weights) {
+      const found = weightsOf({ name, layer, type, rank, depth: into[0] }, seed, file);
+      if (isProblem(found)) {
+        complain(found);
+        continue;
+      }
+      weights = found;
+    }
+    const { name: _, type: typeName, from: __, weights: ___, ...given } = layer;
+    const parameters = Object.fromEntries(Object.entries(given).filter(([key]) => !ofWeights.includes(key)));
+    if (typeName === 'flatten')
+      parameters.order ??= file?.order === 'out-first' ? 'channels-first' : 'channels-last';
+    layers.push({ name, type: typeName, from, parameters, weights });
+    depths.set(name, type.channels(into, shapesOf(weights), parameters));
   }
-  return { name: description.name ?? 'layers', rank, channels, layers };
+  return { network: { name: description.name ?? 'layers', rank, channels, layers }, problems };
 }
 
-function weightShape(layer: {
-  name: string;
-  type: string;
-  rank: number;
-  depth: number;
-  kernel?: number | number[];
-  filters?: number;
-  inputs?: number;
-  groups: number;
-}): number[] | undefined {
-  const { name, type, rank, depth, kernel, filters, inputs, groups } = layer;
-  const need = (value: unknown, key: string) => {
-    if (value === undefined) throw new NdconvError('NetworkError', `layer ${name} (${type}) needs '${key}'`);
-  };
-  if (type === 'dense') {
-    need(filters, 'filters');
-    return [inputs ?? depth, filters!];
-  }
-  if (type !== 'convolution' && type !== 'transposed-convolution') return undefined;
-  need(filters, 'filters');
-  need(kernel, 'kernel');
-  const size = perDimension(kernel, rank, `layer ${name}: kernel`, 1);
-  return type === 'convolution' ? [...size, depth / groups, filters!] : [...size, filters! / groups, depth];
-}
+const isProblem = (found: Weights | LayerProblem): found is LayerProblem =>
+  typeof (found as LayerProblem).message === 'string';
 
-function randomWeights(shape: readonly number[], seed: number, name: string): Weights {
-  const random = createRandom(seed, `weights of ${name}`);
-  const out = shape.at(-1)!;
-  const scale = Math.sqrt((2 * out) / product(shape));
-  return {
-    weights: { shape, data: Float32Array.from({ length: product(shape) }, () => scale * random.normal()) },
-  };
+function parameterProblems(
+  layer: LayerDescription,
+  type: LayerType,
+  rank: number,
+  inputs: number,
+): LayerProblem[] {
+  const problems: LayerProblem[] = [];
+  const known = { ...commonParameters, ...type.parameters };
+  const own = [...Object.keys(type.parameters), ...(type.weights ? ['weights'] : [])];
+  for (const [key, value] of Object.entries(layer)) {
+    if (key === 'type' || (key === 'weights' && type.weights) || value === undefined) continue;
+    const parameter = Object.hasOwn(known, key) ? known[key] : undefined;
+    if (!parameter)
+      problems.push({
+        at: [key],
+        message: `a ${layer.type} layer has no '${key}'; it takes ${own.length > 0 ? own.join(', ') : 'no parameters'}`,
+      });
+    else if (!fits(parameter, value))
+      problems.push({
+        at: [key],
+        message: `${key} must be ${describe(parameter)}, but is ${JSON.stringify(value)}`,
+      });
+    else if (perDimension.includes(key) && Array.isArray(value) && value.length !== rank)
+      problems.push({
+        at: [key],
+        message: `${key} has ${value.length} entries, but the network has rank ${rank}: give one number, or one per dimension`,
+      });
+  }
+  for (const key of type.required ?? [])
+    if (layer[key] === undefined)
+      problems.push({
+        at: ['type'],
+        message: `a ${layer.type} layer needs '${key}': ${type.parameters[key].description}`,
+      });
+  if (type.inputs === 'several' ? inputs < 2 : inputs !== 1)
+    problems.push({
+      at: layer.from === undefined ? ['type'] : ['from'],
+      message: `a ${layer.type} layer reads ${type.inputs ? 'two layers or more: name them with from' : 'one layer'}, not ${inputs}`,
+    });
+  return problems;
 }

@@ -3,7 +3,7 @@
 
 import { NdconvError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
-import { layerTypes } from './layers.ts';
+import { type LayerTypeName, layerTypes } from './layers.ts';
 
 /** Weights of a layer by role ('weights', 'bias', 'scale' …), already in the engine's order. */
 export type Weights = Record<string, { shape: readonly number[]; data: Float32Array }>;
@@ -11,7 +11,7 @@ export type Weights = Record<string, { shape: readonly number[]; data: Float32Ar
 /** One layer. `type` names an entry of layers.ts; `from` defaults to the layer before. */
 export interface Layer {
   readonly name: string;
-  readonly type: keyof typeof layerTypes;
+  readonly type: LayerTypeName;
   readonly from?: readonly string[];
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly weights?: Weights;
