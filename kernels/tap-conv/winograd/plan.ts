@@ -19,22 +19,26 @@ const BLOCKS = [4, 8, 12, 18, 24, 32, 36, 48, 64, 72, 96, 144, 192];
 /** Part of the direct kernel's time that Winograd's must stay under. */
 const WORTH = 0.85;
 /** Part of the best time so far that larger tiles (less exact, more weights) and larger blocks must stay under. */
-const LARGER = { tile: 0.96, block: 0.985 };
+const LARGER = { tile: 0.93, block: 0.985 };
 /** Largest expected error, relative to the largest output; the worst measured is 3 times the expected. */
 const ERROR = 2e-5;
 /** How much a map of n points adds to the rounding error of a direct sum, by n. */
 const GROWTH = [1, 1, 1, 1, 1, 1.5, 2, 3, 4, 10];
 /** Bytes of working memory of a thread at most. */
 const ROOM = 32e6;
-/** Bytes of a block's points, and of weights, that stay near. */
-const CACHE = 7e5;
+/** Bytes of weights that every block finds in the last cache. */
 const LAST_CACHE = 6e6;
 
 /** Nanoseconds: per product of two vectors of 4, per call of a register tile, and per vector of 4 moved by a map. */
-const WIDE = { product: 0.077, call: 4.8, move: 0.19, direct: 0.073, narrow: 0.16 };
-const PLAIN = { product: 0.15, call: 4.3, move: 0.2, direct: 0.14, narrow: 0.14 };
-/** Nanoseconds per byte of weights streamed once more (from the last cache, from memory), and of points that overflow. */
-const STREAM = { cached: 0.003, memory: 0.035, points: 0.0125 };
+const WIDE = { product: 0.077, call: 5.5, move: 0.188, direct: 0.073, narrow: 0.16 };
+const PLAIN = { product: 0.15, call: 4.5, move: 0.198, direct: 0.14, narrow: 0.14 };
+/** Nanoseconds per byte of weights streamed once more. */
+const STREAM = { cached: 0.002, memory: 0.035 };
+/** Nanoseconds per byte of a block's points, where they are more than so many bytes. */
+const OVERFLOW = [
+  { bytes: 2e6, price: 0.02 },
+  { bytes: 7e5, price: 0.006 },
+];
 /** Nanoseconds per byte of weights prepared. */
 const PREPARE = { cached: 0.15, memory: 0.5 };
 
@@ -168,8 +172,8 @@ export function winogradTime(
   const held = points * tiles * (depth + width) * 16;
   if (held > ROOM) return Number.POSITIVE_INFINITY;
   const memory = weights > LAST_CACHE ? 'memory' : 'cached';
-  const streamed = weights > CACHE / 2 ? weights * STREAM[memory] : 0;
-  const overflow = held > CACHE ? held * STREAM.points : 0;
+  const streamed = weights * STREAM[memory];
+  const overflow = held * (OVERFLOW.find(o => held > o.bytes)?.price ?? 0);
   return (
     Math.ceil(blocks / threads) *
       (products * price.product + calls * price.call + moves * price.move + streamed + overflow) +
