@@ -1,5 +1,6 @@
 // A network in words, one line a layer: channels, kernel and number of weights, without knowing the size of its input.
 
+import { product } from '../tensor/layout.ts';
 import { layerTypes } from './layers.ts';
 import { INPUT, type Layer, type Network, parameterCount } from './network.ts';
 import { shapesOf } from './weights.ts';
@@ -17,7 +18,7 @@ export function channelsByLayer(network: Network): Map<string, number | undefine
 }
 
 const count = (layer: Layer): number =>
-  Object.values(layer.weights ?? {}).reduce((sum, { data }) => sum + data.length, 0);
+  Object.values(layer.weights ?? {}).reduce((sum, { shape }) => sum + product(shape), 0);
 
 const number = (n: number): string => n.toLocaleString('en-US');
 

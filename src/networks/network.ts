@@ -3,6 +3,7 @@
 
 import { NdconvError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
+import { product } from '../tensor/layout.ts';
 import { type LayerTypeName, layerTypes } from './layers.ts';
 
 /** Weights of a layer by role ('weights', 'bias', 'scale' …), already in the engine's order. */
@@ -95,6 +96,6 @@ export function layerIndex(network: Network, name: string): number {
 /** Number of weights. */
 export const parameterCount = (network: Network): number =>
   network.layers.reduce(
-    (sum, l) => sum + Object.values(l.weights ?? {}).reduce((n, w) => n + w.data.length, 0),
+    (sum, l) => sum + Object.values(l.weights ?? {}).reduce((n, w) => n + product(w.shape), 0),
     0,
   );

@@ -30,7 +30,7 @@ export function randomFilters({ rank, channels, kernels, filters, blocks, seed }
   for (let b = 1; b <= blocks; b++) {
     for (const size of kernels) {
       const shape = [...new Array<number>(rank).fill(size), depth, filters];
-      const weights = { weights: { shape, data: filterBank(shape, seed, `block ${b} size ${size}`) } };
+      const weights = { weights: bankOnDemand(shape, seed, `block ${b} size ${size}`) };
       layers.push({
         name: `conv${b}_${size}`,
         type: 'convolution',
@@ -56,6 +56,18 @@ export function randomFilters({ rank, channels, kernels, filters, blocks, seed }
     source = `pool${b}`;
   }
   return { name: 'random-filters', rank, channels, layers };
+}
+
+/** The filters, drawn when they are first looked at: checking a pipeline needs their shape alone. */
+function bankOnDemand(shape: readonly number[], seed: number, label: string) {
+  let bank: Float32Array | undefined;
+  return {
+    shape,
+    get data(): Float32Array {
+      bank ??= filterBank(shape, seed, label);
+      return bank;
+    },
+  };
 }
 
 function filterBank(shape: readonly number[], seed: number, label: string): Float32Array {

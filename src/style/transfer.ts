@@ -53,8 +53,25 @@ const styleLayers = (problem: StyleProblem): string[] => [
 ];
 const contentLayers = (problem: StyleProblem): string[] => Object.keys(problem.content.layers);
 
-/** Bytes it will take and the number of kernel calls a step, before anything runs. Only shapes matter in `problem`. */
-export function planStyle(problem: StyleProblem): { permanent: number; peak: number; calls: number } {
+/** The network with zeros for weights: where only shapes matter, none need be drawn or held. */
+const withoutWeights = (network: Network): Network => ({
+  ...network,
+  layers: network.layers.map(layer => ({
+    ...layer,
+    weights:
+      layer.weights &&
+      Object.fromEntries(
+        Object.entries(layer.weights).map(([role, { shape }]) => [
+          role,
+          { shape, data: new Float32Array(product(shape)) },
+        ]),
+      ),
+  })),
+});
+
+/** Bytes it will take and the number of kernel calls a step, before anything runs. Only shapes matter in `given`. */
+export function planStyle(given: StyleProblem): { permanent: number; peak: number; calls: number } {
+  const problem = { ...given, network: withoutWeights(given.network) };
   const shapesOf = (grid: Grid, activations: string[], grams: string[]): Map<string, readonly number[]> => {
     const { outputs } = recordFeatures(problem.network, grid, activations, grams);
     return new Map(Object.entries(outputs).map(([name, value]) => [name, value.shape]));
