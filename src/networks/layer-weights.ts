@@ -149,11 +149,7 @@ function storedWeights(wanting: Wanting, file: WeightsFile): Weights {
               ? `layer ${name}: weights names no '${role}'`
               : `${file.path} holds no tensor '${key}' (${role} of layer ${name})`,
           )
-        : new Unfit(
-            layer.weights === undefined ? undefined : 'weights',
-            `${file.path} holds no tensor '${key}' for layer ${name}${layer.weights === undefined ? `: name its tensors with weights, or write weights: random` : ''}`,
-            prefixes(file),
-          );
+        : missing(wanting, prefix, key!, file);
     if (!tensor) continue;
     if (role !== 'weights') weights[role] = { shape: [tensor.data.length], data: tensor.data };
     else weights.weights = inOrder(wanting, tensor, key!, file);
@@ -166,6 +162,16 @@ function storedWeights(wanting: Wanting, file: WeightsFile): Weights {
     expectLength(weights, 'bias', out, wanting, file);
   } else for (const role of roles) expectLength(weights, role, depth, wanting, file);
   return weights;
+}
+
+function missing({ name, layer }: Wanting, prefix: string, key: string, file: WeightsFile): Unfit {
+  const held = [...file.tensors.keys()].filter(other => other.startsWith(`${prefix}.`));
+  const unnamed = layer.weights === undefined;
+  const remedy = unnamed ? ': name its tensors with weights, or write weights: random' : '';
+  const message = `${file.path} holds no tensor '${key}' for layer ${name}`;
+  return held.length > 0
+    ? new Unfit(unnamed ? undefined : 'weights', `${message}; it holds ${held.slice(0, 6).join(', ')}`)
+    : new Unfit(unnamed ? undefined : 'weights', message + remedy, prefixes(file));
 }
 
 function expectLength(

@@ -73,7 +73,7 @@ export function planLayers(
 ): { network: Network; problems: LayerProblem[] } {
   const { rank, channels } = description;
   const problems: LayerProblem[] = [];
-  const depths = new Map<string, number | undefined>([[INPUT, channels]]);
+  const known = new Map<string, Known>([[INPUT, { channels, rows: false }]]);
   const counts = new Map<string, number>();
   const layers: Layer[] = [];
   let previous = INPUT;
@@ -85,20 +85,20 @@ export function planLayers(
     const name = layer.name ?? `${layer.type}${count}`;
     const from = layer.from === undefined ? [previous] : [layer.from].flat();
     previous = name;
-    if (depths.has(name))
+    if (known.has(name))
       complain({
         at: layer.name === undefined ? [] : ['name'],
         message: name === INPUT ? `'${INPUT}' is the network's input` : `two layers are named '${name}'`,
       });
-    const into = from.map(f => depths.get(f));
-    for (const f of from)
-      if (!depths.has(f))
+    for (const [j, f] of from.entries())
+      if (!known.has(f))
         complain({
-          at: ['from'],
+          at: Array.isArray(layer.from) ? ['from', j] : ['from'],
           message: `no layer before ${name} is named '${f}'`,
-          candidates: [...depths.keys()],
+          candidates: [...known.keys()],
         });
-    depths.set(name, undefined);
+    const sources = from.map(f => known.get(f) ?? 'broken');
+    known.set(name, 'broken');
     if (!Object.hasOwn(layerTypes, layer.type)) {
       complain({
         at: ['type'],
@@ -109,25 +109,44 @@ export function planLayers(
     }
     const type = layerTypes[layer.type];
     for (const problem of parameterProblems(layer, type, rank, from.length)) complain(problem);
-    if (problems.length > before) continue;
-    let weights: Weights | undefined;
-    if (type.weights) {
-      const found = weightsOf({ name, layer, type, rank, depth: into[0] }, seed, file);
-      if (isProblem(found)) {
-        complain(found);
-        continue;
-      }
-      weights = found;
-    }
     const { name: _, type: typeName, from: __, weights: ___, ...given } = layer;
     const parameters = Object.fromEntries(Object.entries(given).filter(([key]) => !ofWeights.includes(key)));
     if (typeName === 'flatten')
       parameters.order ??= file?.order === 'out-first' ? 'channels-first' : 'channels-last';
+    // After a problem, what is known nevertheless lets the layers after it be checked.
+    const sound = sources.filter(source => source !== 'broken');
+    const whole = sound.length === sources.length;
+    const rows = type.givesRows ?? sound[0]?.rows ?? false;
+    const into = sources.map(source => (source === 'broken' ? undefined : source.channels));
+    if (whole && type.reads && (type.reads === 'rows') !== sound[0].rows)
+      complain({
+        at: ['type'],
+        message:
+          type.reads === 'cells'
+            ? `a ${typeName} layer reads cells in space, but ${from[0]} gives one row of values a sample`
+            : `a ${typeName} layer reads one row of values a sample: put flatten or global-average-pool before it`,
+      });
+    let weights: Weights | undefined;
+    const random = !file || layer.weights === 'random';
+    if (type.weights && problems.length === before && (whole || !random)) {
+      const found = weightsOf({ name, layer, type, rank, depth: into[0] }, seed, file);
+      if (isProblem(found)) complain(found);
+      else weights = found;
+    }
+    const out =
+      weights || (whole && !type.weights)
+        ? type.channels(into, shapesOf(weights), parameters)
+        : layer.filters;
+    if (problems.length === before && (whole || weights))
+      known.set(name, { channels: out as number | undefined, rows });
+    else if (typeof out === 'number') known.set(name, { channels: out, rows });
     layers.push({ name, type: typeName, from, parameters, weights });
-    depths.set(name, type.channels(into, shapesOf(weights), parameters));
   }
   return { network: { name: description.name ?? 'layers', rank, channels, layers }, problems };
 }
+
+/** What comes out of a layer: channels where they do not depend on the input's size, and whether it has lost its cells. */
+type Known = { channels: number | undefined; rows: boolean } | 'broken';
 
 const isProblem = (found: Weights | LayerProblem): found is LayerProblem =>
   typeof (found as LayerProblem).message === 'string';

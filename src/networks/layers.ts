@@ -30,6 +30,10 @@ export interface LayerType extends RecordedType {
   readonly required?: readonly string[];
   /** Number of layers it reads: one where absent. */
   readonly inputs?: 'several';
+  /** Whether it needs one row of values a sample, or cells in space; either where absent. */
+  readonly reads?: 'rows' | 'cells';
+  /** Set where it gives one row of values a sample, whatever it reads. */
+  readonly givesRows?: boolean;
   /** No role of the weights may be absent. */
   readonly allWeights?: boolean;
   /** Channels of the output where they can be known without the input's size. */
@@ -63,6 +67,12 @@ const unary = (summary: string, f: (x: Value) => Value): LayerType => ({
   build: ([x]) => f(x),
 });
 
+const overAll = (summary: string, f: (x: Value) => Value): LayerType => ({
+  ...unary(summary, f),
+  reads: 'cells',
+  givesRows: true,
+});
+
 const combined = (summary: string, f: (a: Value, b: Value) => Value): LayerType => ({
   summary,
   parameters: {},
@@ -80,6 +90,7 @@ function flattenChannelsFirst(x: Value): Value {
 const types = {
   convolution: {
     summary: 'convolution with strides, padding, dilations and groups',
+    reads: 'cells',
     parameters: {
       kernel,
       filters,
@@ -95,6 +106,7 @@ const types = {
   },
   'transposed-convolution': {
     summary: 'transposed convolution, which enlarges by its strides',
+    reads: 'cells',
     parameters: {
       kernel,
       filters,
@@ -110,6 +122,8 @@ const types = {
   },
   dense: {
     summary: 'dense layer; flatten comes before it',
+    reads: 'rows',
+    givesRows: true,
     parameters: {
       filters,
       inputs: countOf('values of a sample, where they follow neither from the weights nor from channels'),
@@ -139,6 +153,7 @@ const types = {
   },
   'instance-norm': {
     summary: 'mean 0 and variance 1 over the cells of every channel',
+    reads: 'cells',
     parameters: { epsilon },
     channels: first,
     build: ([x], p) => instanceNorm(x, undefined, undefined, p.epsilon),
@@ -146,6 +161,7 @@ const types = {
   'l2-normalise': unary('length 1 over the channels', x => l2Normalise(x)),
   'max-pool': {
     summary: 'maximum over windows',
+    reads: 'cells',
     parameters: pooling,
     required: ['window'],
     channels: first,
@@ -153,6 +169,7 @@ const types = {
   },
   'average-pool': {
     summary: 'average over windows',
+    reads: 'cells',
     parameters: {
       ...pooling,
       countPadding: { type: 'boolean', description: 'cells of the padding count as zeros (default true)' },
@@ -161,8 +178,8 @@ const types = {
     channels: first,
     build: ([x], p) => averagePool(x, p),
   },
-  'global-average-pool': unary('average over all cells', globalAveragePool),
-  'global-max-pool': unary('maximum over all cells', globalMaxPool),
+  'global-average-pool': overAll('average over all cells', globalAveragePool),
+  'global-max-pool': overAll('maximum over all cells', globalMaxPool),
   relu: unary('max(x, 0)', x => relu(x)),
   'leaky-relu': {
     summary: 'x where positive, else slope·x',
@@ -182,6 +199,7 @@ const types = {
   softmax: unary('softmax over the channels', x => softmax(x)),
   flatten: {
     summary: 'all values of a sample in one row',
+    givesRows: true,
     parameters: {
       order: {
         enum: ['channels-first', 'channels-last'],

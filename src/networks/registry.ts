@@ -179,7 +179,7 @@ export async function loadKnownNetwork(
   if (left.size > 0)
     throw new NdconvError(
       'NetworkError',
-      `${path}: ${name} has no place for ${listTensors(left)}: it is the file of another network`,
+      `${path}: ${name} has no place for ${listTensors(left, 3)}: it is the file of another network`,
       { path },
     );
   if (normalise && layers[0].name !== 'preprocess') layers.unshift(normalisation());

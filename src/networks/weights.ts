@@ -105,8 +105,9 @@ export const shapesOf = (weights: Weights = {}): Record<string, readonly number[
   Object.fromEntries(Object.entries(weights).map(([role, { shape }]) => [role, shape]));
 
 /** The first few names. */
-export const listTensors = (tensors: ReadonlyMap<string, NamedTensor>): string =>
-  [...tensors.keys()].slice(0, 12).join(', ') + (tensors.size > 12 ? ` and ${tensors.size - 12} more` : '');
+export const listTensors = (tensors: ReadonlyMap<string, NamedTensor>, limit = 12): string =>
+  [...tensors.keys()].slice(0, limit).join(', ') +
+  (tensors.size > limit ? ` and ${tensors.size - limit} more` : '');
 
 /** `[out, in, ...kernel]` to `[...kernel, in, out]`. */
 export function fromOutFirst({ shape, data }: NamedTensor): NamedTensor {

@@ -1,5 +1,6 @@
 // `network`: random filters, a known architecture with its weights file, or one written out layer by layer.
 
+import { basename } from 'node:path';
 import { describeNetwork } from '../../networks/describe.ts';
 import {
   commonParameters,
@@ -76,7 +77,7 @@ async function build(
   }
   if (p.from !== 'layers') return loadKnownNetwork(p.from, p.weights!, { normalise: p.normalise });
   const file = p.weights && {
-    path: p.weights,
+    path: basename(p.weights),
     tensors: await readWeights(p.weights),
     order: p.order ?? 'out-first',
   };
