@@ -4,7 +4,7 @@
 import type { KernelCall } from '../kernel.ts';
 import type { WasmRendering, WasmTarget } from '../wasm.ts';
 import { renderTapConv as renderDirect } from './wasm.ts';
-import { chooseWinograd } from './winograd/plan.ts';
+import { chooseWinograd, directTime, type PricedChoice } from './winograd/plan.ts';
 import { renderWinograd } from './winograd/wasm.ts';
 
 export function renderTapConv(
@@ -12,6 +12,28 @@ export function renderTapConv(
   target: WasmTarget,
   constants?: readonly boolean[],
 ): WasmRendering {
-  const choice = target.winograd === false ? undefined : chooseWinograd(call, target, constants?.[1]);
+  const choice = winogradFor(call, target, constants);
   return choice ? renderWinograd(call, target, choice) : renderDirect(call, target);
 }
+
+/** How a call is computed, for people, and the seconds it is expected to take on this many threads. */
+export function explainTapConv(
+  call: KernelCall,
+  target: WasmTarget,
+  constants?: readonly boolean[],
+): { method: string; seconds: number } {
+  const choice = winogradFor(call, target, constants);
+  if (!choice) return { method: 'direct', seconds: directTime(call, target) / (target.threads ?? 1) / 1e9 };
+  const along = choice.tile.slice(1).map((m, a) => `F(${m}, ${choice.taps[a + 1]})`);
+  return {
+    method: `Winograd ${along.join('×')}, blocks of ${choice.block.join('×')} tiles`,
+    seconds: choice.time / 1e9,
+  };
+}
+
+const winogradFor = (
+  call: KernelCall,
+  target: WasmTarget,
+  constants?: readonly boolean[],
+): PricedChoice | undefined =>
+  target.winograd === false ? undefined : chooseWinograd(call, target, constants?.[1]);

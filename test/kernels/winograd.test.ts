@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import tape from 'tape';
 import type { KernelCall } from '../../kernels/kernel.ts';
 import { runReference } from '../../kernels/reference.ts';
-import { renderTapConv } from '../../kernels/tap-conv/render.ts';
+import { explainTapConv, renderTapConv } from '../../kernels/tap-conv/render.ts';
 import { marginsOf, type TapConv } from '../../kernels/tap-conv/spec.ts';
 import { renderTapConv as renderDirect } from '../../kernels/tap-conv/wasm.ts';
 import { type Choice, geometryOf } from '../../kernels/tap-conv/winograd/geometry.ts';
@@ -251,4 +251,14 @@ tape('winograd: in the backend, the same bits on one and two threads', async t =
     t.ok(errorOf(single, values, direct) < 1e-6, 'which is there if Winograd is forbidden');
   }
   await Promise.all(backends.map(b => b.close()));
+});
+
+tape('winograd: explained to people', t => {
+  const call = callOf([64, 64], [3, 3], 64, 64);
+  const found = explainTapConv(call, plain);
+  t.ok(/^Winograd F\(\d, 3\)×F\(\d, 3\), blocks of 1×\d+×\d+ tiles$/.test(found.method), found.method);
+  const direct = explainTapConv(call, { ...plain, winograd: false });
+  t.equal(direct.method, 'direct');
+  t.ok(found.seconds < direct.seconds, `${found.seconds} s instead of ${direct.seconds} s`);
+  t.end();
 });

@@ -18,8 +18,11 @@ const TILES = { whole: [2, 4, 6], segments: [3, 4, 5] };
 const BLOCKS = [4, 8, 12, 18, 24, 32, 36, 48, 64, 72, 96, 144, 192];
 /** Part of the direct kernel's time that Winograd's must stay under. */
 const WORTH = 0.85;
-/** Part of the best time so far that larger tiles (less exact, more weights) and larger blocks must stay under. */
-const LARGER = { tile: 0.93, block: 0.985 };
+/**
+ * Part of the best time so far that larger tiles must stay under, for they are less exact and their weights take more
+ * memory (much of it where they leave the last cache), and larger blocks.
+ */
+const LARGER = { tile: 0.93, heavyTile: 0.85, block: 0.985 };
 /** Largest expected error, relative to the largest output; the worst measured is 3 times the expected. */
 const ERROR = 2e-5;
 /** How much a map of n points adds to the rounding error of a direct sum, by n. */
@@ -59,30 +62,40 @@ export function winogradFits({ kernel, output }: KernelCall): boolean {
  * every run, which counts. Tiles are chosen for one thread, so that results do not depend on how many there are; blocks
  * for as many as there are.
  */
-export function chooseWinograd(call: KernelCall, target: WasmTarget, constant = true): Choice | undefined {
+export function chooseWinograd(
+  call: KernelCall,
+  target: WasmTarget,
+  constant = true,
+): PricedChoice | undefined {
   if (!winogradFits(call)) return undefined;
   const { kernelShape } = call.kernel as TapConv;
   const alone = { ...target, threads: 1 };
-  let best: Priced | undefined;
+  let best: PricedChoice | undefined;
   for (const tile of tilesFor([1, ...kernelShape], channelsOf(call.inputs[0]))) {
     const found = bestBlock(call, alone, tile, constant);
-    const larger = best && product(tile.tile) > product(best.choice.tile);
-    if (!best || found.time < (larger ? LARGER.tile : 1) * best.time) best = found;
+    const larger = best && product(tile.tile) > product(best.tile);
+    const part = !larger ? 1 : found.weights > LAST_CACHE ? LARGER.heavyTile : LARGER.tile;
+    if (!best || found.time < part * best.time) best = found;
   }
   if (!best || best.time > WORTH * directTime(call, alone)) return undefined;
-  return bestBlock(call, target, best.choice, constant).choice;
+  return bestBlock(call, target, best, constant);
 }
 
-interface Priced {
-  choice: Choice;
-  time: number;
+export interface PricedChoice extends Choice {
+  /** Nanoseconds a thread is expected to need, and bytes of transformed weights. */
+  readonly time: number;
+  readonly weights: number;
 }
 
-function bestBlock(call: KernelCall, target: WasmTarget, { tile, taps }: Tile, constant: boolean): Priced {
-  const priced = blocksFor(tile, cellsOf(call)).map((block): Priced => {
-    const choice = { tile, taps, block };
-    return { choice, time: winogradTime(call, target, choice, constant) };
-  });
+function bestBlock(
+  call: KernelCall,
+  target: WasmTarget,
+  { tile, taps }: Tile,
+  constant: boolean,
+): PricedChoice {
+  const priced = blocksFor(tile, cellsOf(call)).map(block =>
+    priceOf(call, target, { tile, taps, block }, constant),
+  );
   return priced.reduce((best, next) => (next.time < LARGER.block * best.time ? next : best));
 }
 
@@ -102,16 +115,17 @@ function tilesFor(kernel: readonly number[], channels: number): Tile[] {
       ...(k === 1 ? [1] : TILES.whole).map(m => ({ m, taps: k })),
       ...TILES.segments.filter(m => m < k).map(m => ({ m, taps: m })),
     ].filter(({ m, taps }) => m + taps - 1 <= LARGEST);
-    found = found.flatMap(({ tile, taps, error }) =>
-      along.map(one => ({
-        tile: [...tile, one.m],
-        taps: [...taps, one.taps],
-        error: error * GROWTH[one.m + one.taps - 1],
-      })),
-    );
+    found = found
+      .flatMap(({ tile, taps, error }) =>
+        along.map(one => ({
+          tile: [...tile, one.m],
+          taps: [...taps, one.taps],
+          error: error * GROWTH[one.m + one.taps - 1],
+        })),
+      )
+      .filter(t => t.error <= ERROR);
   }
-  const exact = found.filter(t => t.error <= ERROR);
-  return exact.sort((a, b) => product(a.tile) - product(b.tile));
+  return found.sort((a, b) => product(a.tile) - product(b.tile));
 }
 
 // Boxes of about so many tiles, the innermost dimensions filled first, each dimension cut evenly.
@@ -129,13 +143,9 @@ function blocksFor(tile: readonly number[], cells: readonly number[]): number[][
   return found.filter((block, i) => i === 0 || block.some((b, a) => b !== found[i - 1][a]));
 }
 
-/** Nanoseconds a thread needs, by count. */
-export function winogradTime(
-  call: KernelCall,
-  target: WasmTarget,
-  { tile, taps, block }: Choice,
-  constant: boolean,
-): number {
+// Counts what a thread does.
+function priceOf(call: KernelCall, target: WasmTarget, choice: Choice, constant: boolean): PricedChoice {
+  const { tile, taps, block } = choice;
   const { wide, relaxed, threads = 1 } = target;
   const price = wide ? WIDE : PLAIN;
   const { kernelShape, dilations } = call.kernel as TapConv;
@@ -170,19 +180,17 @@ export function winogradTime(
 
   const weights = points * product(segments) * depth * width * 64;
   const held = points * tiles * (depth + width) * 16;
-  if (held > ROOM) return Number.POSITIVE_INFINITY;
   const memory = weights > LAST_CACHE ? 'memory' : 'cached';
   const streamed = weights * STREAM[memory];
   const overflow = held * (OVERFLOW.find(o => held > o.bytes)?.price ?? 0);
-  return (
-    Math.ceil(blocks / threads) *
-      (products * price.product + calls * price.call + moves * price.move + streamed + overflow) +
-    (constant ? 0 : (weights * PREPARE[memory]) / threads)
-  );
+  const each = products * price.product + calls * price.call + moves * price.move + streamed + overflow;
+  const prepared = constant ? 0 : (weights * PREPARE[memory]) / threads;
+  const time = held > ROOM ? Number.POSITIVE_INFINITY : Math.ceil(blocks / threads) * each + prepared;
+  return { ...choice, time, weights };
 }
 
-// Nanoseconds of the direct kernel on one thread; with a single vector of channels its tile is narrow.
-function directTime({ kernel, inputs, output }: KernelCall, { wide }: WasmTarget): number {
+/** Nanoseconds of the direct kernel on one thread; with a single vector of channels its tile is narrow. */
+export function directTime({ kernel, inputs, output }: KernelCall, { wide }: WasmTarget): number {
   const price = wide ? WIDE : PLAIN;
   const vectors = Math.ceil(channelsOf(output) / 4);
   const cells = product(output.shape.slice(0, -1));

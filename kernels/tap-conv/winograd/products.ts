@@ -16,15 +16,16 @@ export interface Products {
   /** Bytes between points in V and in M. */
   readonly pointIn: number;
   readonly pointOut: number;
-  /** Bytes from a tile to the one that each segment of the kernel is applied to. */
-  readonly offsets: readonly number[];
+  readonly segments: number;
+  /** Address of the bytes from a tile to the one that each segment of the kernel is applied to. */
+  readonly offsets: string;
   /** Address of the sums that point `p` starts from. */
   readonly start: string;
 }
 
 /** All products of a block, from area 0 to area 1 with the weights in scratch. */
 export function productsOf(
-  { points, rows, depth, width, block, pointIn, pointOut, offsets, start }: Products,
+  { points, rows, depth, width, block, pointIn, pointOut, segments, offsets, start }: Products,
   { relaxed, wide }: WasmTarget,
 ): { text: string; functions: string[]; locals: string[] } {
   const tile = rowsFor(block / 4, relaxed, wide);
@@ -41,7 +42,7 @@ export function productsOf(
         depth,
         stepIn,
         stepOut,
-        offsets,
+        segments,
         relaxed,
       }),
     ),
@@ -49,11 +50,12 @@ export function productsOf(
   const callWith = (lanes: number) => {
     const done = whole * tile;
     const parts = [
-      whole && `(call $product_${lanes}_${tile} ${['v', 'u', 'm', 'b'].map(get).join(' ')} ${i32(whole)})`,
+      whole &&
+        `(call $product_${lanes}_${tile} ${['v', 'u', 'm', 'b'].map(get).join(' ')} ${offsets} ${i32(whole)})`,
       rest &&
-        `(call $product_${lanes}_${rest} ${plus(get('v'), i32(done * stepIn))} ${get('u')} ${plus(get('m'), i32(done * stepOut))} ${get('b')} ${i32(1)})`,
+        `(call $product_${lanes}_${rest} ${plus(get('v'), i32(done * stepIn))} ${get('u')} ${plus(get('m'), i32(done * stepOut))} ${get('b')} ${offsets} ${i32(1)})`,
     ];
-    return `${parts.filter(Boolean).join(' ')} ${bump('u', lanes * depth * offsets.length * 4)} ${bump('m', lanes * 4)} ${bump('b', lanes * 4)}`;
+    return `${parts.filter(Boolean).join(' ')} ${bump('u', lanes * depth * segments * 4)} ${bump('m', lanes * 4)} ${bump('b', lanes * 4)}`;
   };
   const text = `${set('v', get('area0'))} ${set('u', get('scratch'))}
     ${loop(
@@ -75,7 +77,7 @@ interface Product {
   /** Bytes of a tile's channels in V and in M. */
   readonly stepIn: number;
   readonly stepOut: number;
-  readonly offsets: readonly number[];
+  readonly segments: number;
   readonly relaxed: boolean;
 }
 
@@ -85,15 +87,17 @@ export function rowsFor(vectors: number, relaxed: boolean, wide: boolean): numbe
   return vectors === 1 || (wide && vectors === 2) ? 12 : 6;
 }
 
-// A function `$name (v, u, m, start, count)`: `count` times `rows` rows, sums starting from the vectors at `start`.
+// A function `$name (v, u, m, start, offsets, count)`: `count` times `rows` rows, sums starting from the vectors at `start`,
+// segments at the byte offsets listed at `offsets`.
 function product(given: Product): string {
-  const { name, rows, vectors, depth, stepIn, stepOut, offsets } = given;
+  const { name, rows, vectors, depth, stepIn, stepOut, segments } = given;
   const unroll = [4, 2, 1].find(u => depth % u === 0)!;
   const madd = (a: string, b: string, sum: string) =>
     given.relaxed ? `(f32x4.relaxed_madd ${a} ${b} ${sum})` : `(f32x4.add (f32x4.mul ${a} ${b}) ${sum})`;
   const each = <T>(count: number, of: (i: number) => T) => Array.from({ length: count }, (_, i) => of(i));
   const sums = each(rows * vectors, i => `s${i}`);
   const weights = each(vectors, v => `w${v}`);
+  const offset = (s: string) => `(i32.load ${plus(get('offsets'), times(s, i32(4)))})`;
   const channel = (c: number) => [
     ...weights.map((w, v) => set(w, `(v128.load offset=${(c * vectors + v) * 16} ${get('w')})`)),
     ...each(rows, i => [
@@ -104,23 +108,25 @@ function product(given: Product): string {
       }),
     ]).flat(),
   ];
-  const channels = offsets.map(
-    (offset, s) => `${set('r', plus(get('v'), i32(offset)))} ${set('c', i32(depth / unroll))}
-      (loop $channels${s}
+  const channels = `${set('c', i32(depth / unroll))}
+      (loop $channels
         ${each(unroll, channel).flat().join('\n')}
         ${bump('r', 4 * unroll)} ${bump('w', 16 * vectors * unroll)}
-        (br_if $channels${s} (local.tee $c (i32.sub ${get('c')} ${i32(1)}))))`,
-  );
+        (br_if $channels (local.tee $c (i32.sub ${get('c')} ${i32(1)}))))`;
+  const terms =
+    segments === 1
+      ? `${set('r', get('v'))} ${channels}`
+      : loop('s', segments, `${set('r', plus(get('v'), offset(get('s'))))} ${channels}`);
   const stores = sums.map((s, i) => {
     const [row, v] = [Math.floor(i / vectors), i % vectors];
     return `(v128.store offset=${row * stepOut + 16 * v} align=4 ${get('m')} ${get(s)})`;
   });
-  return `(func $${name} ${['v', 'u', 'm', 'start', 'count'].map(p => `(param $${p} i32)`).join(' ')}
-    ${locals('i32', 'r', 'w', 'c')} ${locals('v128', 'x', ...sums, ...weights)}
+  return `(func $${name} ${['v', 'u', 'm', 'start', 'offsets', 'count'].map(p => `(param $${p} i32)`).join(' ')}
+    ${locals('i32', 'r', 'w', 'c', 's')} ${locals('v128', 'x', ...sums, ...weights)}
     (loop $rows
       ${sums.map((s, i) => set(s, `(v128.load offset=${16 * (i % vectors)} ${get('start')})`)).join(' ')}
       ${set('w', get('u'))}
-      ${channels.join('\n')}
+      ${terms}
       ${stores.join('\n')}
       ${bump('v', rows * stepIn)} ${bump('m', rows * stepOut)}
       (br_if $rows (local.tee $count (i32.sub ${get('count')} ${i32(1)})))))`;

@@ -82,6 +82,7 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
     cellIn,
   );
   const along = (at: readonly number[]) => at.reduce((sum, i, a) => sum + i * gridBytes[a], 0);
+  const offsets = Int32Array.from(tapIndices(dimensions.map(d => d.segments)).map(along));
   const products = productsOf(
     {
       points,
@@ -92,7 +93,8 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
       block,
       pointIn,
       pointOut,
-      offsets: tapIndices(dimensions.map(d => d.segments)).map(along),
+      segments: offsets.length,
+      offsets: get('table3'),
       start: kernel.bias ? bias : zeros,
     },
     target,
@@ -163,8 +165,8 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
   const functions = [...products.functions, ...used.map(linearMap), ...weights.functions, ...copies];
   const names = ['area0', 'area1', 'i', 'end', 'row', 'from', 'to', ...products.locals, ...weights.locals];
   return {
-    text: `${functions.join('\n')}\n${runFunction(call.inputs.length, 3, locals('i32', ...names), body)}`,
-    tables: [table, weights.taps, runs],
+    text: `${functions.join('\n')}\n${runFunction(call.inputs.length, 4, locals('i32', ...names), body)}`,
+    tables: [table, weights.taps, runs, offsets],
     scratch: weights.bytes,
     workspace: 2 * area,
     phases: 2,
