@@ -4,41 +4,15 @@ import { NdconvError } from '../../errors.ts';
 import type { Field, FieldKind } from '../../formats/field.ts';
 import { writeField } from '../../formats/index.ts';
 import type { Network } from '../../networks/network.ts';
-import { OPTIMISERS, type OptimiserSettings } from '../../optim/settings.ts';
-import { fitField, fittedOutline, frontEndFor, gridShape } from '../../style/front-ends.ts';
-import type { Grid, LayerWeights, StyleFigures, StyleProblem } from '../../style/problem.ts';
+import { OPTIMISERS } from '../../optim/settings.ts';
+import { fitField, frontEndFor } from '../../style/front-ends.ts';
+import type { Grid, StyleFigures, StyleProblem } from '../../style/problem.ts';
 import { chooseLayers, noiseLike } from '../../style/start.ts';
-import { planStyle, transferStyle } from '../../style/transfer.ts';
-import { product } from '../../tensor/layout.ts';
-import type { CheckContext, Problem, RunContext, Schema, Step, StepPlan, ValuePlan } from '../step.ts';
-
-interface Part {
-  input: string;
-  layers?: Record<string, number>;
-}
-
-interface Parameters {
-  network: string;
-  content: Part;
-  styles: (Part & { weight: number })[];
-  contentWeight: number;
-  styleWeight: number;
-  totalVariation: number;
-  losses: 'relative' | 'plain';
-  start: string;
-  optimiser: keyof typeof OPTIMISERS;
-  rate?: number;
-  momentum?: number;
-  beta1?: number;
-  beta2?: number;
-  epsilon?: number;
-  history?: number;
-  iterations: number;
-  snapshots?: { every: number; folder: string };
-}
-
-/** Every number of every optimiser. */
-const optimiserKeys = ['rate', 'momentum', 'beta1', 'beta2', 'epsilon', 'history'] as const;
+import { transferStyle } from '../../style/transfer.ts';
+import type { RunContext, Schema, Step } from '../step.ts';
+import { checkTransfer } from './style-transfer/check.ts';
+import { type Parameters, weightsOf } from './style-transfer/parameters.ts';
+import { describeTransfer, reportTransfer } from './style-transfer/report.ts';
 
 /** Extension of snapshots, lossless in every kind. */
 const snapshotExtension: Record<FieldKind, string> = {
@@ -153,147 +127,6 @@ export const styleTransfer: Step<Parameters> = {
   run: runTransfer,
 };
 
-function checkTransfer(context: CheckContext<Parameters>): StepPlan {
-  const { params, planOf } = context;
-  let faults = 0;
-  const problem = (p: Problem): void => {
-    faults++;
-    context.problem(p);
-  };
-  /** What `of` gives, or a problem at a place in its stead. */
-  const attempt = <T>(at: Problem['at'], of: () => T): T | undefined => {
-    try {
-      return of();
-    } catch (error) {
-      if (!(error instanceof NdconvError)) throw error;
-      const { candidates } = error.fields as { candidates?: string[] };
-      problem({ at, message: error.message, candidates });
-      return undefined;
-    }
-  };
-
-  for (const key of optimiserKeys)
-    if (params[key] !== undefined && !(key in OPTIMISERS[params.optimiser]))
-      problem({ at: [key], message: `${key} has no effect with ${params.optimiser}` });
-  const { snapshots, iterations } = params;
-  if (snapshots && snapshots.every > iterations)
-    problem({
-      at: ['snapshots', 'every'],
-      message: `a snapshot every ${snapshots.every} steps has no effect within ${iterations} steps`,
-    });
-  if (params.contentWeight === 0 && params.content.layers)
-    problem({ at: ['content', 'layers'], message: 'layers have no effect with contentWeight: 0' });
-
-  const content = planOf(params.content.input);
-  const network = planOf(params.network).network as Network | undefined;
-  const outputs = { value: content };
-  if (!network || !content.shape) return { outputs };
-  const outlineOf = ({ fieldKind, shape, sampleRate }: ValuePlan) => ({
-    kind: (fieldKind ?? 'array') as FieldKind,
-    shape: shape!,
-    sampleRate: sampleRate as number | undefined,
-  });
-  const own = outlineOf(content);
-  const notes: string[] = [];
-  const fitted = (reference: string, at: Problem['at']) => {
-    const plan = planOf(reference);
-    if (!plan.shape) return undefined;
-    const found = attempt(at, () => fittedOutline(outlineOf(plan), own, reference));
-    if (found) notes.push(...found.notes);
-    return found?.outline;
-  };
-  const styles = params.styles.map((s, i) => ({
-    outline: fitted(s.input, ['styles', i, 'input']),
-    layers: checkLayers(s, network, 'style', ['styles', i, 'layers'], attempt),
-  }));
-  const layers = checkLayers(params.content, network, 'content', ['content', 'layers'], attempt);
-  const grid = gridShape(own);
-  if (params.start.startsWith('@')) {
-    const start = fitted(params.start, ['start']);
-    if (start && gridShape(start).join() !== grid.join())
-      problem({
-        at: ['start'],
-        message: `${params.start} has the shape ${start.shape.join('×')}, the content ${own.shape.join('×')}: a start must be of the same size`,
-      });
-  }
-  checkNetwork(network, grid, own.kind, problem);
-  if (faults > 0 || !layers || styles.some(s => !s.outline || !s.layers)) return { outputs };
-
-  const blank = (shape: number[]): Grid => ({ shape, data: new Float32Array(product(shape)) });
-  const plan = attempt(['content', 'input'], () =>
-    planStyle({
-      network,
-      content: { grid: blank(grid), layers },
-      styles: styles.map((s, i) => ({
-        grid: blank(gridShape(s.outline!)),
-        layers: s.layers!,
-        weight: params.styles[i].weight,
-      })),
-      ...weightsOf(params),
-      start: blank(grid),
-    }),
-  );
-  if (!plan) return { outputs };
-  const names = (weights: LayerWeights) => Object.keys(weights).join(', ');
-  return {
-    outputs,
-    memory: plan.peak,
-    lines: [
-      `grid ${grid.join('×')}, content in ${names(layers)}, style in ${[...new Set(styles.map(s => names(s.layers!)))].join('; ')}`,
-      `${params.iterations} steps of ${params.optimiser}, ${plan.calls} kernel calls each, ${(plan.peak / 2 ** 20).toFixed(0)} MiB`,
-      ...notes,
-    ],
-  };
-}
-
-type Attempt = <T>(at: Problem['at'], of: () => T) => T | undefined;
-
-// Each unknown layer gets its own problem.
-function checkLayers(
-  part: Part,
-  network: Network,
-  role: 'content' | 'style',
-  at: Problem['at'],
-  attempt: Attempt,
-): LayerWeights | undefined {
-  if (!part.layers) return attempt(at.slice(0, -1), () => chooseLayers(network, role, undefined));
-  const known = Object.entries(part.layers).map(([name, weight]) =>
-    attempt([...at, name], () => chooseLayers(network, role, { [name]: weight })),
-  );
-  return known.includes(undefined) ? undefined : part.layers;
-}
-
-function checkNetwork(
-  network: Network,
-  grid: readonly number[],
-  kind: FieldKind,
-  problem: (p: Problem) => void,
-): void {
-  const [rank, channels] = [grid.length - 1, grid[grid.length - 1]];
-  const what = kind === 'sound' ? 'the spectrogram of the content' : 'the content';
-  if (network.rank !== rank)
-    problem({
-      at: ['network'],
-      message: `network ${network.name} takes ${network.rank} spatial dimensions, ${what} has ${rank}: set rank: ${rank}`,
-    });
-  else if (network.channels !== channels)
-    problem({
-      at: ['network'],
-      message: `network ${network.name} takes ${network.channels} channels, ${what} has ${channels}: set channels: ${channels}`,
-    });
-}
-
-/** The parts of the problem that are numbers. */
-function weightsOf(p: Parameters) {
-  const { contentWeight, styleWeight, totalVariation, losses, iterations } = p;
-  const known: OptimiserSettings = OPTIMISERS[p.optimiser];
-  const given = Object.entries(p).filter(
-    ([key, value]) => key !== 'name' && key in known && value !== undefined,
-  );
-  const optimiser = { ...known, ...Object.fromEntries(given) } as OptimiserSettings;
-  return { contentWeight, styleWeight, totalVariation, losses, iterations, optimiser };
-}
-
 async function runTransfer(context: RunContext<Parameters>): Promise<Record<string, unknown>> {
   const { params, valueOf, signal, progress, note } = context;
   const network = valueOf<Network>(params.network);
@@ -348,8 +181,9 @@ async function runTransfer(context: RunContext<Parameters>): Promise<Record<stri
     progress: f => progress({ fraction: stepShare + (1 - stepShare) * f, message: 'phases' }),
     signal: stopped ? undefined : signal,
   });
-  note(describe(history[0], outcome.figures, params, outcome.seconds));
-  reportTransfer(context, { content, styles: fields, result }, history);
+  const summary = describeTransfer(history[0], outcome.figures, params, outcome.seconds);
+  note(summary);
+  reportTransfer(context, { content, styles: fields, result }, history, summary, front.settlings > 0);
   return { value: result };
 }
 
@@ -367,53 +201,4 @@ function startOf(
     'ShapeError',
     `${params.start} becomes a grid of ${start.shape.join('×')}, the content one of ${grid.shape.join('×')}: a start must be of the same size`,
   );
-}
-
-function describe(first: StyleFigures, last: StyleFigures, params: Parameters, seconds: number): string {
-  if (last.iteration === 0) return 'no step lowered the loss: the result is the start';
-  const relative = params.losses === 'relative';
-  const losses = relative
-    ? `${first.style.toPrecision(3)} → ${last.style.toPrecision(3)} of the content's own`
-    : `${first.style.toPrecision(4)} → ${last.style.toPrecision(4)}`;
-  const kept =
-    relative && params.contentWeight > 0
-      ? `, content ${(100 * Math.max(0, 1 - last.content)).toFixed(0)} % kept`
-      : '';
-  return `style loss ${losses} (÷ ${(first.style / last.style).toFixed(1)})${kept} in ${last.iteration} steps, ${seconds.toFixed(1)} s`;
-}
-
-function reportTransfer(
-  { params, report }: RunContext<Parameters>,
-  fields: { content: Field; styles: Field[]; result: Field },
-  history: readonly StyleFigures[],
-): void {
-  const x = history.map(h => h.iteration);
-  const curve = (label: string, of: (figures: StyleFigures) => number) => ({ label, x, y: history.map(of) });
-  const curves = [curve('total', h => h.total), curve('style', h => h.style)];
-  if (params.contentWeight > 0) curves.push(curve('content', h => h.content));
-  if (params.totalVariation > 0) curves.push(curve('total variation', h => h.tv));
-  report({
-    title: 'Style transfer',
-    blocks: [
-      {
-        type: 'fields',
-        items: [
-          { label: 'content', field: fields.content },
-          ...fields.styles.map((field, i) => ({
-            label: fields.styles.length > 1 ? `style ${i + 1}` : 'style',
-            field,
-          })),
-          { label: 'result', field: fields.result },
-        ],
-      },
-      {
-        type: 'curves',
-        title: params.losses === 'relative' ? 'Losses, in relation to the content' : 'Losses',
-        xLabel: 'step',
-        yLabel: 'loss',
-        log: true,
-        curves,
-      },
-    ],
-  });
 }
