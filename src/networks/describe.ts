@@ -1,9 +1,12 @@
 // A network in words, one line a layer: channels, kernel and number of weights, without knowing the size of its input.
 
 import { product } from '../tensor/layout.ts';
-import { layerTypes } from './layers.ts';
+import { type LayerType, layerTypes } from './layers.ts';
 import { INPUT, type Layer, type Network, parameterCount } from './network.ts';
 import { shapesOf } from './weights.ts';
+
+/** Layers of network files can have other types, of whose channels nothing is said. */
+const described: Readonly<Record<string, LayerType | undefined>> = layerTypes;
 
 /** Channels that come out of every layer; undefined where they depend on the input's size. */
 export function channelsByLayer(network: Network): Map<string, number | undefined> {
@@ -11,7 +14,7 @@ export function channelsByLayer(network: Network): Map<string, number | undefine
   let previous = INPUT;
   for (const { name, type, from = [previous], parameters, weights } of network.layers) {
     const into = from.map(f => channels.get(f));
-    channels.set(name, layerTypes[type].channels(into, shapesOf(weights), parameters));
+    channels.set(name, described[type]?.channels(into, shapesOf(weights), parameters));
     previous = name;
   }
   return channels;
