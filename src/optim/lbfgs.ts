@@ -4,7 +4,7 @@
 // Source: Nocedal & Wright, Numerical Optimization (2006), algorithm 7.4.
 
 import { NdconvError } from '../errors.ts';
-import { dot, type Objective, type Place, searchLine } from './line-search.ts';
+import { combine, dot, dotWide, type Objective, type Place, searchLine } from './line-search.ts';
 import type { Ending } from './settings.ts';
 
 /** One accepted step. */
@@ -59,7 +59,7 @@ export async function lbfgs<T>(
     if (!found) {
       // No model yet, or a bad one: plain descent.
       pairs = [];
-      const direction = Float32Array.from(at.gradient, g => -g);
+      const direction = combine(at.gradient, -1, at.gradient, 0);
       const slope = -dot(at.gradient, at.gradient);
       const length = firstStep * Math.sqrt(dot(at.x, at.x)) || 1;
       const { place, settled } = await searchLine(counted, at, direction, slope, length / Math.sqrt(-slope));
@@ -97,22 +97,23 @@ async function tryModel<T>(
 
 // The two-loop recursion: −H·g.
 function descend(gradient: Float32Array, pairs: readonly Pair[]): Float32Array {
-  const q = Float64Array.from(gradient);
+  const q = new Float64Array(gradient);
   const alphas = new Array<number>(pairs.length);
   for (let i = pairs.length - 1; i >= 0; i--) {
-    alphas[i] = pairs[i].rho * dot(pairs[i].s, q);
+    alphas[i] = pairs[i].rho * dotWide(pairs[i].s, q);
     accumulate(q, pairs[i].y, -alphas[i]);
   }
   const last = pairs[pairs.length - 1];
   const scale = 1 / (last.rho * dot(last.y, last.y));
   for (let i = 0; i < q.length; i++) q[i] *= scale;
-  pairs.forEach(({ s, y, rho }, i) => accumulate(q, s, alphas[i] - rho * dot(y, q)));
-  return Float32Array.from(q, v => -v);
+  pairs.forEach(({ s, y, rho }, i) => accumulate(q, s, alphas[i] - rho * dotWide(y, q)));
+  const direction = new Float32Array(q.length);
+  for (let i = 0; i < q.length; i++) direction[i] = -q[i];
+  return direction;
 }
 
 function accumulate(target: Float64Array, v: Float32Array, factor: number): void {
   for (let i = 0; i < target.length; i++) target[i] += factor * v[i];
 }
 
-const difference = (a: Float32Array, b: Float32Array): Float32Array =>
-  Float32Array.from(a, (v, i) => v - b[i]);
+const difference = (a: Float32Array, b: Float32Array): Float32Array => combine(a, 1, b, -1);

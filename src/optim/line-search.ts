@@ -47,7 +47,7 @@ export async function searchLine<T>(
   let best: Point<T> | undefined;
   let contradicted = false;
   const probe = async (t: number): Promise<Point<T>> => {
-    const x = Float32Array.from(from.x, (v, i) => v + t * direction[i]);
+    const x = combine(from.x, 1, direction, t);
     const found = await objective(x);
     const along = dot(found.gradient, direction);
     if (!Number.isFinite(found.value) || !Number.isFinite(along))
@@ -103,15 +103,46 @@ function between<T>(lo: Point<T>, hi: Point<T>): number {
   return Math.min(Math.max(t, a + 0.1 * (b - a)), b - 0.1 * (b - a));
 }
 
+// Loops over plain typed arrays of one kind each, several sums at a time: `from` with a function and loops that meet two
+// kinds of array take five to ten times as long.
+
+/** a·x + b·y. */
+export function combine(x: Float32Array, a: number, y: Float32Array, b: number): Float32Array {
+  const out = new Float32Array(x.length);
+  for (let i = 0; i < out.length; i++) out[i] = a * x[i] + b * y[i];
+  return out;
+}
+
 /** Inner product in double precision. */
-export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
+export function dot(a: Float32Array, b: Float32Array): number {
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  const whole = a.length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    s0 += a[i] * b[i];
+    s1 += a[i + 1] * b[i + 1];
+    s2 += a[i + 2] * b[i + 2];
+    s3 += a[i + 3] * b[i + 3];
+  }
+  for (let i = whole; i < a.length; i++) s0 += a[i] * b[i];
+  return s0 + s1 + (s2 + s3);
+}
+
+/** `dot` with a vector in double precision. */
+export function dotWide(a: Float32Array, b: Float64Array): number {
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  const whole = a.length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    s0 += a[i] * b[i];
+    s1 += a[i + 1] * b[i + 1];
+    s2 += a[i + 2] * b[i + 2];
+    s3 += a[i + 3] * b[i + 3];
+  }
+  for (let i = whole; i < a.length; i++) s0 += a[i] * b[i];
+  return s0 + s1 + (s2 + s3);
 }
 
 function largest(x: Float32Array): number {
   let most = 0;
-  for (const v of x) most = Math.max(most, Math.abs(v));
+  for (let i = 0; i < x.length; i++) most = Math.max(most, Math.abs(x[i]));
   return most;
 }
