@@ -17,6 +17,7 @@ tape('winograd transforms: every F(m, k) is a correlation', t => {
       if (!(Math.max(...worst) < 1e-12)) t.fail(`F(${m}, ${k}) differs by ${Math.max(...worst)}`);
     }
   t.pass('up to seven taps');
+  t.throws(() => transformOf(LARGEST, 2), RangeError, 'no more than there are points');
   t.end();
 });
 

@@ -35,9 +35,10 @@ const POINTS: readonly Fraction[] = [
 /** Largest n for which there are points. */
 export const LARGEST = POINTS.length + 1;
 
-/** F(m, k); F(1, 1) is the identity. */
+/** F(m, k); F(1, 1) is the identity. Throws where n is over `LARGEST`. */
 export function transformOf(m: number, k: number): Transform {
   const n = m + k - 1;
+  if (n > LARGEST) throw new RangeError(`F(${m}, ${k}) needs ${n} points, there are ${LARGEST}`);
   const points = POINTS.slice(0, n - 1);
   const others = (j: number) => points.filter((_, l) => l !== j);
   const unitVector = (length: number, at: number) =>

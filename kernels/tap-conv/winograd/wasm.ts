@@ -26,6 +26,17 @@
 // What is free: ReLU goes into the last map's store, and the bias into the sums of the point where a polynomial is the
 // sum of its coefficients, for A times that unit vector is 1 in every output.
 //
+// What it buys, in GFLOP/s counted as direct convolution (64 channels in and out, one core at 3.5 GHz; with 256-bit
+// vectors, in brackets with 128-bit ones):
+//
+//                                direct       F(2, 3)      F(4, 3)      F(6, 3)
+//     3×3 on 256 × 256          111  (57)    181 (108)    303 (190)    340 (215)
+//     3×3×3 on 32 × 32 × 32     106  (54)    263 (157)    600 (360)
+//
+// The products run at the rate of the direct kernel and take 80 % of the time with F(4, 3)³; the rest are the maps,
+// bound by the second cache, and the input and output, by memory. Errors against double precision, of the largest
+// value: 1e-6 or less for F(2, 3), 4e-6 for F(4, 3)², 8e-6 for F(4, 3)³, 1e-5 for F(6, 3)² (see plan.ts).
+//
 // Weights become U in double precision in phase 0. Threads share blocks; every output is the same sum in the same
 // order whatever the blocks, so that results depend neither on them nor on the threads.
 
