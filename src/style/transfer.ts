@@ -19,7 +19,7 @@ import { instantiate, type Network } from '../networks/network.ts';
 import { add, scale } from '../ops/arithmetic.ts';
 import { gram } from '../ops/gram.ts';
 import { contentLoss, totalVariation } from '../ops/losses.ts';
-import { memoryToMinimise, minimise, type Outcome, type Problem } from '../optim/minimise.ts';
+import { type MinimisePlan, minimise, type Outcome, type Problem, planMinimise } from '../optim/minimise.ts';
 import { product } from '../tensor/layout.ts';
 import { contentEnergy, contentLossOf, neighbourVariation, styleLossOf } from './measure.ts';
 import type { Arrays, Grid, StyleFigures, StyleLosses, StyleProblem } from './problem.ts';
@@ -70,7 +70,7 @@ const withoutWeights = (network: Network): Network => ({
 });
 
 /** Bytes it will take and the number of kernel calls a step, before anything runs. Only shapes matter in `given`. */
-export function planStyle(given: StyleProblem): { permanent: number; peak: number; calls: number } {
+export function planStyle(given: StyleProblem): MinimisePlan {
   const problem = { ...given, network: withoutWeights(given.network) };
   const shapesOf = (grid: Grid, activations: string[], grams: string[]): Map<string, readonly number[]> => {
     const { outputs } = recordFeatures(problem.network, grid, activations, grams);
@@ -85,7 +85,7 @@ export function planStyle(given: StyleProblem): { permanent: number; peak: numbe
       return new Map(Object.keys(layers).map(name => [name, blank(shapes.get(`gram ${name}`)!)]));
     }),
   };
-  const plan = memoryToMinimise(record(problem, targets, ones), problem.optimiser);
+  const plan = planMinimise(record(problem, targets, ones), problem.optimiser);
   // Computing the targets takes less, unless a style is much larger than the result.
   const before = problem.styles.map(({ grid, layers }) => {
     const { graph, outputs } = recordFeatures(

@@ -2,11 +2,10 @@
 // that makes them to the last that reads them. Memory planned for one flat space does not apply: a buffer is a value.
 
 import type { GPU, IKernelRunShortcut } from 'gpu.js';
+import { flopsOf } from '../../../kernels/cost.ts';
 import { renderGpujs } from '../../../kernels/gpujs.ts';
 import { type GpujsPass, type GpujsRendering, MAX_ARGUMENTS } from '../../../kernels/gpujs-pass.ts';
 import { type KernelCall, keyOf } from '../../../kernels/kernel.ts';
-import * as tapConv from '../../../kernels/tap-conv/spec.ts';
-import * as tapCorrelate from '../../../kernels/tap-correlate/spec.ts';
 import { NdconvError } from '../../errors.ts';
 import { elementCount, pack, product, sameLayout, spread } from '../../tensor/layout.ts';
 import type { CallTime, Executable, PlannedTensor, ProgramPlan } from '../backend.ts';
@@ -221,10 +220,4 @@ function relayoutOf(value: PlannedTensor, variable: PlannedTensor): KernelCall |
     inputs: [from],
     output: variable.layout,
   };
-}
-
-function flopsOf({ kernel, inputs, output }: KernelCall): number {
-  if (kernel.family === 'tap-conv') return tapConv.flopsOf(kernel, inputs, output);
-  if (kernel.family === 'tap-correlate') return tapCorrelate.flopsOf(kernel, inputs, output);
-  return 0;
 }

@@ -1,10 +1,8 @@
 // A program compiled for the wasm backend: modules shared between equal calls, constants and tables in place, and the
 // runs.
 
-import type { KernelCall } from '../../../kernels/kernel.ts';
+import { flopsOf } from '../../../kernels/cost.ts';
 import { keyOf } from '../../../kernels/kernel.ts';
-import { flopsOf as convolutionFlops } from '../../../kernels/tap-conv/spec.ts';
-import { flopsOf as correlationFlops } from '../../../kernels/tap-correlate/spec.ts';
 import type { RenderWasm, WasmRendering, WasmTarget } from '../../../kernels/wasm.ts';
 import { wasmRenderings } from '../../../kernels/wasm-table.ts';
 import { elementCount, hasMargin, pack, sameLayout, spread } from '../../tensor/layout.ts';
@@ -125,11 +123,4 @@ class WasmExecutable implements Executable {
   private valuesOf(tensor: number): Float32Array {
     return view(this.program.memory, this.plan.tensors[tensor]);
   }
-}
-
-// Multiplications and additions of a run of a call; counted for the families that do most of the work.
-function flopsOf({ kernel, inputs, output }: KernelCall): number {
-  if (kernel.family === 'tap-conv') return convolutionFlops(kernel, inputs, output);
-  if (kernel.family === 'tap-correlate') return correlationFlops(kernel, inputs, output);
-  return 0;
 }

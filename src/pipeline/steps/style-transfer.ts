@@ -181,7 +181,7 @@ async function runTransfer(context: RunContext<Parameters>): Promise<Record<stri
     progress: f => progress({ fraction: stepShare + (1 - stepShare) * f, message: 'phases' }),
     signal: stopped ? undefined : signal,
   });
-  const summary = describeTransfer(history[0], outcome.figures, params, outcome.seconds);
+  const summary = describeTransfer(history[0], outcome.figures, params, outcome);
   note(summary);
   reportTransfer(context, { content, styles: fields, result }, history, summary, front.settlings > 0);
   return { value: result };

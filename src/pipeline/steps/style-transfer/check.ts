@@ -1,5 +1,6 @@
 // What can be known of a style transfer before it runs: layers, channels, sizes, memory, and options without effect.
 
+import { expectedSeconds } from '../../../backends/cost.ts';
 import { NdconvError } from '../../../errors.ts';
 import type { FieldKind } from '../../../formats/field.ts';
 import type { Network } from '../../../networks/network.ts';
@@ -11,6 +12,13 @@ import { planStyle } from '../../../style/transfer.ts';
 import { product } from '../../../tensor/layout.ts';
 import type { CheckContext, Problem, StepPlan, ValuePlan } from '../../step.ts';
 import { optimiserKeys, type Parameters, type Part, weightsOf } from './parameters.ts';
+
+/** Runs of the program a step, line searches included. */
+const runsPerStep = 1.1;
+
+/** Rebuilding the phase of a sound, all settlings together: a rough figure by its samples. */
+const phaseSeconds = ({ kind, shape }: { kind: FieldKind; shape: readonly number[] }): number =>
+  kind === 'sound' ? 1e-4 * product(shape) : 0;
 
 /** Checks a style transfer and says what it will take. */
 export function checkTransfer(context: CheckContext<Parameters>): StepPlan {
@@ -95,9 +103,11 @@ export function checkTransfer(context: CheckContext<Parameters>): StepPlan {
   );
   if (!plan) return { outputs };
   const names = (weights: LayerWeights) => Object.keys(weights).join(', ');
+  const run = expectedSeconds(plan.work, context.backend);
   return {
     outputs,
     memory: plan.peak,
+    ...(run === undefined ? {} : { seconds: params.iterations * runsPerStep * run + phaseSeconds(own) }),
     lines: [
       `grid ${grid.join('×')}, content in ${names(layers)}, style in ${[...new Set(styles.map(s => names(s.layers!)))].join('; ')}`,
       `${params.iterations} steps of ${params.optimiser}, ${plan.calls} kernel calls each, ${(plan.peak / 2 ** 20).toFixed(0)} MiB`,

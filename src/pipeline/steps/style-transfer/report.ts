@@ -1,18 +1,26 @@
 // What a style transfer says when it has ended: a line, and a section of the report.
 
 import type { Field } from '../../../formats/field.ts';
+import type { Ending } from '../../../optim/settings.ts';
 import type { StyleFigures } from '../../../style/problem.ts';
 import type { RunContext } from '../../step.ts';
 import type { Parameters } from './parameters.ts';
+
+/** Why fewer steps were done than asked for. */
+const endings: Partial<Record<Ending, string>> = {
+  converged: ', where the loss had fallen as far as single precision can tell',
+  stalled: ', where no lower point was found: try another optimiser or start',
+};
 
 /** Style loss before and after, what is kept of the content, steps and seconds. */
 export function describeTransfer(
   first: StyleFigures,
   last: StyleFigures,
   params: Parameters,
-  seconds: number,
+  { seconds, reason }: { seconds: number; reason: Ending },
 ): string {
-  if (last.iteration === 0) return 'no step lowered the loss: the result is the start';
+  const ending = endings[reason] ?? '';
+  if (last.iteration === 0) return `no step lowered the loss: the result is the start${ending}`;
   const relative = params.losses === 'relative';
   const losses = relative
     ? `${first.style.toPrecision(3)} → ${last.style.toPrecision(3)} of the content's own`
@@ -21,7 +29,7 @@ export function describeTransfer(
     relative && params.contentWeight > 0
       ? `, content ${(100 * Math.max(0, 1 - last.content)).toFixed(0)} % kept`
       : '';
-  return `style loss ${losses} (÷ ${(first.style / last.style).toFixed(1)})${kept} in ${last.iteration} steps, ${seconds.toFixed(1)} s`;
+  return `style loss ${losses} (÷ ${(first.style / last.style).toFixed(1)})${kept} in ${last.iteration} steps${ending}, ${seconds.toFixed(1)} s`;
 }
 
 /** Content, styles and result side by side, and the losses. */
