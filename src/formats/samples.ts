@@ -44,7 +44,9 @@ export function rangeOf(type: StoredType): [number, number] | undefined {
 /** Bytes in little-endian order at offset 0 of a buffer of their own kind of alignment; copies only where it must. */
 function aligned(bytes: Uint8Array, width: number, length: number, littleEndian: boolean): Uint8Array {
   if (littleEndian || width === 1)
-    return bytes.byteOffset % width === 0 ? bytes.subarray(0, length) : bytes.slice(0, length);
+    return bytes.byteOffset % width === 0
+      ? bytes.subarray(0, length)
+      : new Uint8Array(bytes.subarray(0, length));
   const swapped = new Uint8Array(length);
   for (let at = 0; at < length; at += width)
     for (let i = 0; i < width; i++) swapped[at + i] = bytes[at + width - 1 - i];

@@ -4,15 +4,18 @@
 import { NdconvError } from '../errors.ts';
 import type { Value } from '../graph/graph.ts';
 import { product } from '../tensor/layout.ts';
-import { type LayerTypeName, layerTypes } from './layers.ts';
+import { arrayLayerTypes } from './array-layers.ts';
+import { type LayerTypeName, layerTypes, type RecordedType } from './layers.ts';
 
 /** Weights of a layer by role ('weights', 'bias', 'scale' …), already in the engine's order. */
 export type Weights = Record<string, { shape: readonly number[]; data: Float32Array }>;
 
-/** One layer. `type` names an entry of layers.ts; `from` defaults to the layer before. */
+const recordedTypes: Readonly<Record<Layer['type'], RecordedType>> = { ...layerTypes, ...arrayLayerTypes };
+
+/** One layer. `type` names an entry of layers.ts or array-layers.ts; `from` defaults to the layer before. */
 export interface Layer {
   readonly name: string;
-  readonly type: LayerTypeName;
+  readonly type: LayerTypeName | keyof typeof arrayLayerTypes;
   readonly from?: readonly string[];
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly weights?: Weights;
@@ -24,6 +27,8 @@ export interface Network {
   readonly rank: number;
   readonly channels: number;
   readonly layers: readonly Layer[];
+  /** Layers for an input `[batch, ...spatial, channels]` of this shape, where parameters depend on it; names are those of `layers`. */
+  readonly specialise?: (shape: readonly number[]) => readonly Layer[];
 }
 
 /** The name by which layers refer to the network's input. */
@@ -33,17 +38,9 @@ export const INPUT = 'input';
  * Records the network on input `x` (`[batch, ...spatial, channels]`) up to the last of `wanted` (all layers if absent)
  * and returns the wanted layers' values. Throws NetworkError for an unknown layer or a wrong input.
  */
-export function instantiate(network: Network, x: Value, wanted?: readonly string[]): Map<string, Value> {
-  if (x.shape.length !== network.rank + 2)
-    throw new NdconvError(
-      'NetworkError',
-      `network ${network.name} takes ${network.rank} spatial dimensions, the input [${x.shape.slice(1, -1)}] has ${x.shape.length - 2}`,
-    );
-  if (x.shape.at(-1) !== network.channels)
-    throw new NdconvError(
-      'NetworkError',
-      `network ${network.name} takes ${network.channels} channels, the input has ${x.shape.at(-1)}`,
-    );
+export function instantiate(given: Network, x: Value, wanted?: readonly string[]): Map<string, Value> {
+  checkInput(given, x);
+  const network = given.specialise ? { ...given, layers: given.specialise(x.shape) } : given;
   const names = wanted ?? network.layers.map(l => l.name);
   const last = Math.max(...names.map(name => layerIndex(network, name)));
   const values = new Map<string, Value>([[INPUT, x]]);
@@ -64,12 +61,25 @@ export function instantiate(network: Network, x: Value, wanted?: readonly string
   return new Map(names.map(name => [name, values.get(name)!]));
 }
 
+function checkInput(network: Network, x: Value): void {
+  if (x.shape.length !== network.rank + 2)
+    throw new NdconvError(
+      'NetworkError',
+      `network ${network.name} takes ${network.rank} spatial dimensions, the input [${x.shape.slice(1, -1)}] has ${x.shape.length - 2}`,
+    );
+  if (x.shape.at(-1) !== network.channels)
+    throw new NdconvError(
+      'NetworkError',
+      `network ${network.name} takes ${network.channels} channels, the input has ${x.shape.at(-1)}`,
+    );
+}
+
 function build(network: Network, layer: Layer, inputs: readonly Value[]): Value {
   const weights: Record<string, Value> = {};
   for (const [role, w] of Object.entries(layer.weights ?? {}))
     weights[role] = inputs[0].graph.constant(w.shape, w.data, role);
   try {
-    return layerTypes[layer.type].build(inputs, layer.parameters, weights);
+    return recordedTypes[layer.type].build(inputs, layer.parameters, weights);
   } catch (cause) {
     if (!(cause instanceof NdconvError)) throw cause;
     throw new NdconvError(
