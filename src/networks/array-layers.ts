@@ -9,26 +9,35 @@ import { concat, mean, sum } from '../ops/arithmetic.ts';
 import { dense } from '../ops/dense.ts';
 import { transpose } from '../ops/shape.ts';
 import { product, sameShape } from '../tensor/layout.ts';
-import { type AxisRule, axisMap, padBorder } from './axis-rules.ts';
+import { type AxisRule, axisMap, borderOf } from './axis-rules.ts';
 
 type Built = (inputs: readonly Value[], parameters: any, weights: Record<string, Value>) => Value;
 const type = (summary: string, build: Built, weights?: readonly string[]) => ({ summary, build, weights });
 
-/** One gather by rules, one per dimension; null leaves a dimension as it is. */
-function rearrange(x: Value, rules: readonly (AxisRule | null)[], label: string): Value {
+/** One gather by rules, one per dimension (null leaves it as it is); `value` is put where nothing is read. */
+function rearrange(x: Value, rules: readonly (AxisRule | null)[], label: string, value = 0): Value {
   const maps = x.shape.map((n, a) => (rules[a] ? axisMap(rules[a], n) : null));
   if (maps.every(map => map === null)) return x;
   const shape = x.shape.map((n, a) => maps[a]?.size ?? n);
-  return x.graph.kernel(
+  const moved = x.graph.kernel(
     { family: 'gather', concatAxis: 0, permutation: shape.map((_, a) => a), maps },
     [x],
     shape,
     label,
   );
+  if (value === 0) return moved;
+  const border = borderOf(maps, value);
+  return x.graph.map(
+    ['add', 'x0', 'x1'],
+    [moved, x.graph.constant(border.shape, border.data, 'outside')],
+    label,
+  );
 }
 
 const byRules = (summary: string, label: string) =>
-  type(summary, ([x], { rules }: { rules: (AxisRule | null)[] }) => rearrange(x, rules, label));
+  type(summary, ([x], p: { rules: (AxisRule | null)[]; value?: number }) =>
+    rearrange(x, p.rules, label, p.value),
+  );
 
 // Concatenation along an axis that is not the channels.
 const join: Built = (inputs, { axis }: { axis: number }) => concat([...inputs], axis);
@@ -104,17 +113,6 @@ const argmax: Built = ([given], { axis, last = false }: { axis: number; last?: b
   );
 };
 
-const pad: Built = ([x], { rules, value = 0 }: { rules: (AxisRule | null)[]; value?: number }) => {
-  const padded = rearrange(x, rules, 'pad');
-  if (value === 0) return padded;
-  const border = padBorder(x.shape, rules, value);
-  return x.graph.map(
-    ['add', 'x0', 'x1'],
-    [padded, x.graph.constant(border.shape, border.data, 'pad value')],
-    'pad',
-  );
-};
-
 // Inputs and weights broadcast against each other; all have one rank.
 const elementwise: Built = (inputs, { expr, shape }: { expr: Expr; shape?: number[] }, weights) => {
   const all = [...inputs, ...Object.values(weights)];
@@ -136,7 +134,7 @@ export const arrayLayerTypes = {
   join: type('inputs one after the other along an axis', join),
   slice: byRules('ranges and steps of axes', 'slice'),
   pick: byRules('listed positions of axes', 'pick'),
-  'pad-axes': type('cells outside, of any axis', pad),
+  'pad-axes': byRules('cells outside, of any axis', 'pad'),
   resample: byRules('other sizes of axes: nearest, linear or cubic', 'resample'),
   'window-sum': byRules('sums over a window or all before it, along axes', 'window-sum'),
   reduce: type('sum, mean or maximum over axes', reduce),

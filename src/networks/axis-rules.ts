@@ -110,7 +110,7 @@ function coordinate(rule: ResizeRule, n: number, p: number): number {
     case 'pytorch_half_pixel':
       return size > 1 ? (p + 0.5) / scale - 0.5 : 0;
     case 'align_corners':
-      return size > 1 ? (p * (n - 1)) / (size - 1) : 0;
+      return size > 1 ? (p * (n - 1)) / (scale * n - 1) : 0;
     case 'asymmetric':
       return p / scale;
     case 'tf_half_pixel_for_nn':
@@ -170,24 +170,23 @@ function resizeMap(rule: ResizeRule, n: number): AxisMap {
   });
 }
 
-/** `value` where constant padding lies and 0 elsewhere, of size 1 along axes that are not padded. */
-export function padBorder(
-  source: readonly number[],
-  rules: readonly (AxisRule | null)[],
+/** `value` where some axis reads nothing and 0 elsewhere, of size 1 along axes that read something everywhere. */
+export function borderOf(
+  maps: readonly (AxisMap | null)[],
   value: number,
 ): { shape: number[]; data: Float32Array } {
-  const edges = source.map((n, a) => {
-    const rule = rules[a];
-    return rule?.rule === 'pad'
-      ? { n, low: rule.low, size: n + rule.low + rule.high }
-      : { n: 1, low: 0, size: 1 };
+  const reads = maps.map(map => {
+    if (!map) return [true];
+    const inside = range(0, map.size).map(p =>
+      map.index.subarray(p * map.terms, (p + 1) * map.terms).some(q => q >= 0),
+    );
+    return inside.every(r => r) ? [true] : inside;
   });
-  const shape = edges.map(e => e.size);
+  const shape = reads.map(r => r.length);
   const data = new Float32Array(product(shape));
   const index = shape.map(() => 0);
   for (let i = 0; i < data.length; i++) {
-    const inside = edges.every((e, a) => index[a] >= e.low && index[a] < e.low + e.n);
-    data[i] = inside ? 0 : value;
+    data[i] = reads.every((r, a) => r[index[a]]) ? 0 : value;
     for (let a = shape.length - 1; a >= 0 && ++index[a] === shape[a]; a--) index[a] = 0;
   }
   return { shape, data };

@@ -223,12 +223,16 @@ export const elementwiseOperators: Record<string, Operator> = {
   },
 };
 
-// Operator sets before 7 aligned the second operand at `axis` where `broadcast` was set; later ones as NumPy does.
+// Operator sets before 7 aligned the second operand at `axis` where `broadcast` was set, and slopes with the channels;
+// later ones align as NumPy does.
 function alignLegacy(node: OnnxNode): Item {
   const second = node.input(1);
+  if (node.opset >= 7) return second;
   const rank = node.input(0).shape.length;
-  if (node.opset >= 7 || node.int('broadcast', 0) !== 1 || !node.has('axis')) return second;
-  const after = rank - node.axis(node.int('axis', 0), rank) - second.shape.length;
+  const channels = node.op === 'PRelu' && second.shape.length === 1 && second.shape[0] !== 1;
+  if (!channels && (node.int('broadcast', 0) !== 1 || !node.has('axis'))) return second;
+  const axis = channels ? 1 : node.axis(node.int('axis', 0), rank);
+  const after = rank - axis - second.shape.length;
   return after > 0
     ? node.lowering.reshape(second, [...second.shape, ...new Array<number>(after).fill(1)])
     : second;

@@ -61,7 +61,7 @@ export function decodeModel(file: string, bytes: Uint8Array): ModelProto & { gra
   return model as ModelProto & { graph: GraphProto };
 }
 
-const oldest = 6;
+const oldest = 1;
 const newest = 24;
 
 /**
@@ -127,6 +127,8 @@ class OnnxReading {
         `its input ${this.inputName} has ${declared.length} dimensions`,
         `give as many, not [${given}]`,
       );
+    if (this.options.inputShape?.some(n => n === 0))
+      throw this.error(`takes no input of shape [${given}], which has no elements`, 'give every size');
     if (given.length > 8)
       throw this.error(`its input has ${given.length} dimensions`, 'use a model of at most 8');
     const rank = Math.max(2, given.length);
@@ -202,7 +204,8 @@ class OnnxReading {
       if (!item) throw this.error(`no node gives its output '${name}'`, 'export the model again');
       if (!isStored(item)) return { name, value: item, shape: item.shape };
       const tidied = this.tidy(lowering, item);
-      const [made] = tidied.layer === name ? [tidied] : (lowering.node(name, [name], () => [tidied]) as Stored[]);
+      const [made] =
+        tidied.layer === name ? [tidied] : (lowering.node(name, [name], () => [tidied]) as Stored[]);
       return { name, value: { layer: made.layer, order: made.order }, shape: item.shape };
     });
     const transposes = lowering.layers.filter(l => l.type === 'transpose').length;
@@ -352,7 +355,7 @@ class OnnxReading {
         `has ${read.length} inputs (${read.join(', ')}), and a network takes one`,
         'give the others as constants, or ask for outputs that need one alone',
       );
-    const name = read[0] ?? open[0];
+    const name = read[0] ?? open[0] ?? graph.input.find(i => this.options.constants?.has(i.name ?? ''))?.name;
     if (name === undefined) throw this.error('has no input', 'use a model that takes one');
     const type = graph.input.find(i => i.name === name)?.type?.tensorType?.elementType;
     if (!kindOf(type))

@@ -2,6 +2,7 @@
 
 import type { Expr } from '../../../../kernels/map/expr.ts';
 import { product } from '../../../tensor/layout.ts';
+import type { AxisRule } from '../../axis-rules.ts';
 import { type Constant, constantOf, float32Of, strided, stridesOf } from '../constants.ts';
 import { type Item, isStored, natural, type Stored } from '../lowering.ts';
 import { applyExpr } from './elementwise.ts';
@@ -97,6 +98,41 @@ function reduceBy(node: OnnxNode, { kind, before, after, fold }: Reduction): Ite
   return keep ? result : dropAxes(node, result, axes);
 }
 
+// A product over an axis halves it until one element is left; an odd one is filled up with a one.
+function reduceProduct(node: OnnxNode): Item {
+  const input = node.input(0);
+  const axes = axesOf(node);
+  const keep = node.int('keepdims', 1) === 1;
+  if (!axes) return input;
+  if (!isStored(input))
+    return foldReduction(input, axes, keep, values => {
+      let result = 1;
+      for (const v of values) result *= v;
+      return result;
+    });
+  const { lowering } = node;
+  let result: Stored = input;
+  for (const axis of axes)
+    while (result.shape[axis] > 1) {
+      const only = (rule: AxisRule) => result.shape.map((_, a) => (a === axis ? rule : null));
+      if (result.shape[axis] % 2 === 1)
+        result = lowering.byRules(
+          'pad-axes',
+          result,
+          only({ rule: 'pad', low: 0, high: 1, mode: 'constant' }),
+          {
+            value: 1,
+          },
+        );
+      const half = result.shape[axis] / 2;
+      const parts = [0, half].map(start =>
+        lowering.byRules('slice', result, only({ rule: 'slice', start, step: 1, size: half })),
+      );
+      result = lowering.elementwise(['mul', 'x0', 'x1'], parts, node.op);
+    }
+  return keep ? result : dropAxes(node, result, axes);
+}
+
 function logSumExp(node: OnnxNode, input: Item, axes: readonly number[]): Stored {
   const { lowering } = node;
   const largest = lowering.reduce('max', input, axes);
@@ -126,17 +162,27 @@ function softmaxOver(node: OnnxNode, input: Stored, axis: number, log: boolean):
   return node.lowering.emit('softmax', [x], x.shape, x.order);
 }
 
-/** Zero mean and unit variance over axes. */
-function normalise(node: OnnxNode, input: Item, axes: readonly number[], epsilon: number): Stored {
+/** Zero mean and unit variance over axes, with the mean and the variance that it took. */
+function normalised(
+  node: OnnxNode,
+  input: Item,
+  axes: readonly number[],
+  epsilon: number,
+): [normal: Stored, mean: Stored, variance: Stored] {
   const { lowering } = node;
-  const centred = lowering.elementwise(
-    ['sub', 'x0', 'x1'],
-    [input, lowering.reduce('mean', input, axes)],
+  const mean = lowering.reduce('mean', input, axes);
+  const centred = lowering.elementwise(['sub', 'x0', 'x1'], [input, mean], node.op);
+  const variance = lowering.reduce('mean', centred, axes, square);
+  const normal = lowering.elementwise(
+    ['div', 'x0', ['sqrt', ['add', 'x1', epsilon]]],
+    [centred, variance],
     node.op,
   );
-  const variance = lowering.reduce('mean', centred, axes, square);
-  return lowering.elementwise(['div', 'x0', ['sqrt', ['add', 'x1', epsilon]]], [centred, variance], node.op);
+  return [normal, mean, variance];
 }
+
+const normalise = (node: OnnxNode, input: Item, axes: readonly number[], epsilon: number): Stored =>
+  normalised(node, input, axes, epsilon)[0];
 
 /** scale · x + shift along dimension 1. */
 function perChannel(node: OnnxNode, item: Item, scale: Constant, shift: Constant): Stored {
@@ -179,19 +225,20 @@ function instanceNorm(node: OnnxNode): Item {
   return perChannel(node, normal, scale, shift);
 }
 
-function layerNorm(node: OnnxNode): Item {
-  if (node.wants(1) || node.wants(2))
-    throw node.unsupported('mean and deviation as outputs', 'export the model for inference');
+function layerNorm(node: OnnxNode): Item[] {
   const input = node.input(0);
   const first = node.axis(node.int('axis', -1), input.shape.length);
-  const normal = normalise(
-    node,
-    input,
-    natural(input.shape.length).slice(first),
-    node.float('epsilon', 1e-5),
-  );
+  const epsilon = node.float('epsilon', 1e-5);
+  const axes = natural(input.shape.length).slice(first);
+  const [normal, mean, variance] = normalised(node, input, axes, epsilon);
   const scaled = applyExpr(node, [normal, node.input(1)], ['mul', 'x0', 'x1']);
-  return node.items[2] ? applyExpr(node, [scaled, node.items[2]], ['add', 'x0', 'x1']) : scaled;
+  const results = [node.items[2] ? applyExpr(node, [scaled, node.items[2]], ['add', 'x0', 'x1']) : scaled];
+  if (node.outputs.length > 1) results.push(mean);
+  if (node.outputs.length > 2)
+    results.push(
+      node.lowering.elementwise(['div', 1, ['sqrt', ['add', 'x0', epsilon]]], [variance], node.op),
+    );
+  return results;
 }
 
 function groupNorm(node: OnnxNode): Item {
@@ -262,14 +309,7 @@ export const reductionOperators: Record<string, Operator> = {
   ...Object.fromEntries(
     Object.entries(reductions).map(([op, is]): [string, Operator] => [op, node => reduceBy(node, is)]),
   ),
-  ReduceProd: node => {
-    const input = node.constant(0, 'its factors');
-    return foldReduction(input, axesOf(node) ?? [], node.int('keepdims', 1) === 1, values => {
-      let result = 1;
-      for (const v of values) result *= v;
-      return result;
-    });
-  },
+  ReduceProd: reduceProduct,
   ReduceLogSumExp: node => {
     const axes = axesOf(node);
     if (!axes) return node.input(0);

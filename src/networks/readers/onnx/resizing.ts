@@ -66,8 +66,7 @@ function resize(node: OnnxNode): Item {
     node.text('nearest_mode', old ? 'floor' : 'round_prefer_floor'),
     rounding,
   );
-  if (how === 'tf_crop_and_resize' && node.float('extrapolation_value', 0) !== 0)
-    throw node.unsupported('an extrapolation value that is not 0', 'use 0, or pad first');
+  const value = how === 'tf_crop_and_resize' ? node.float('extrapolation_value', 0) : 0;
   const roi = how === 'tf_crop_and_resize' ? node.integers(1, 'its region') : [];
   const rules = natural(rank).map((a): AxisRule | null => {
     const i = axes.indexOf(a);
@@ -90,7 +89,9 @@ function resize(node: OnnxNode): Item {
       ...(part && { roi: part }),
     } satisfies ResizeRule;
   });
-  return rules.every(rule => rule === null) ? input : node.lowering.byRules('resample', input, rules);
+  return rules.every(rule => rule === null)
+    ? input
+    : node.lowering.byRules('resample', input, rules, value === 0 ? {} : { value });
 }
 
 export const resizingOperators: Record<string, Operator> = { Resize: resize, Upsample: resize };
