@@ -15,7 +15,7 @@ const allowed: Record<string, string[]> = {
   'src/optim': ['src/tensor', 'kernels', 'src/backends', 'src/graph', 'src/ops'],
   'src/formats': ['src/tensor'],
   'src/signal': ['src/formats', 'src/tensor'],
-  'src/networks': ['src/tensor', 'src/backends', 'src/graph', 'src/ops', 'src/formats'],
+  'src/networks': ['src/tensor', 'kernels', 'src/backends', 'src/graph', 'src/ops', 'src/formats'],
   'src/style': [
     'src/tensor',
     'src/backends',
