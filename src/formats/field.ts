@@ -12,6 +12,18 @@ export interface Axis {
   unit: string;
 }
 
+/** A labelled moment of a field whose first axis is time: a heartbeat, a sleep stage, a remark. */
+export interface Annotation {
+  /** Where it lies along the first axis, from the first sample, in the axis' unit (s). */
+  at: number;
+  /** How long it lasts, in the same unit, where the file says so. */
+  duration?: number;
+  /** 'N', 'V' (a WFDB symbol), 'Sleep stage 2' (a text of an EDF+). */
+  label: string;
+  /** What the file says beside the label: '(AFIB'. */
+  text?: string;
+}
+
 /** Samples of shape `[...spatial, channels]`, row-major, channels last. */
 export interface Field {
   kind: FieldKind;
@@ -37,6 +49,8 @@ export interface Field {
   channelNames?: string[];
   /** Images: the embedded ICC profile, written back unchanged. */
   iccProfile?: Uint8Array;
+  /** Signals: what somebody has marked in them, in order of time. What changes the time axis moves or drops them. */
+  annotations?: Annotation[];
 }
 
 /** Spatial sizes of a field, without the channels. */
@@ -48,3 +62,7 @@ export const channelsOf = (field: Field): number => field.shape[field.shape.leng
 /** Samples per second of a field whose first axis is time; NaN where it is not. */
 export const sampleRateOf = (field: Field): number =>
   field.axes[0]?.unit === 's' ? 1 / field.axes[0].spacing : Number.NaN;
+
+/** The sample nearest to an annotation. */
+export const annotatedSample = (field: Pick<Field, 'axes'>, { at }: Annotation): number =>
+  Math.round(at / field.axes[0].spacing);

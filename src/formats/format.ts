@@ -17,7 +17,7 @@ export interface ReadOptions {
   note?: (message: string) => void;
   /** Images: what becomes of transparency: dropped (the default, the colours as stored) or kept as last channel. */
   alpha?: 'drop' | 'keep';
-  /** Files of several arrays: the name of the one to read. */
+  /** Files of several arrays: the name of the one to read. Files of several sample rates: a signal of the rate to read. */
   entry?: string;
   /** Bare arrays: whether the last dimension holds channels; by default every dimension is spatial. */
   channels?: 'none' | 'last';
@@ -50,8 +50,8 @@ export type WriteOption = Exclude<keyof WriteOptions, 'allowNaN' | 'note' | 'tar
 export interface Encoded {
   /** Contents of the file, in order. */
   parts: Uint8Array[];
-  /** A second file that belongs to it, in the same folder (the samples of an .nhdr or .mhd header). */
-  beside?: { name: string; parts: Uint8Array[] };
+  /** Further files that belong to it, in the same folder (the samples of an .nhdr, .mhd or .hea header). */
+  beside?: { name: string; parts: Uint8Array[] }[];
   sampleType: Field['sampleType'];
   /** Samples outside the range of the sample type, which were set to its nearest value. */
   clipped: number;
@@ -68,11 +68,16 @@ export interface Format {
   summary: string;
   readOptions?: readonly ReadOption[];
   writeOptions?: readonly WriteOption[];
+  /** Whether it writes annotations; where it does not, it is said that they are lost. */
+  keepsAnnotations?: true;
   /** Whether a file that starts with `head` (up to 4096 bytes) is of this format, judged by its magic bytes. */
   detect(head: Uint8Array, path: string): boolean;
   /** Reads a file. Errors: FormatError naming the path. */
   read?(path: string, options: ReadOptions): Promise<Field>;
-  /** Reads the header alone; absent where that is no cheaper than reading. Undefined: not known from the header. */
+  /**
+   * Reads the header alone; absent where that is no cheaper than reading. Undefined: not known from the header.
+   * Annotations that lie among the samples are left out.
+   */
   peek?(path: string, options: ReadOptions): Promise<FieldHeader | undefined>;
   /** Turns a field into bytes; `target` is the path the file will have. */
   encode?(field: Field, target: string, options: WriteOptions): Promise<Encoded>;

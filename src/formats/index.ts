@@ -7,7 +7,9 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { NdconvError } from '../errors.ts';
 import { expectSizes, readHead } from './bytes.ts';
+import { csv } from './csv.ts';
 import { dicom, dicomFilesIn } from './dicom.ts';
+import { edf } from './edf.ts';
 import type { Field, FieldKind } from './field.ts';
 import { flac } from './flac.ts';
 import {
@@ -33,6 +35,7 @@ import { extremesOf, findNonFinite } from './samples.ts';
 import { tiff } from './tiff.ts';
 import { wav } from './wav.ts';
 import { webp } from './webp.ts';
+import { wfdb } from './wfdb.ts';
 
 export type { FieldHeader, Format, ReadOptions, WriteOptions } from './format.ts';
 
@@ -53,7 +56,10 @@ export const formats = {
   npy,
   npz,
   safetensors,
+  edf,
+  wfdb,
   mp3,
+  csv,
 } as const satisfies Record<string, Format>;
 
 export type FormatName = keyof typeof formats;
@@ -279,15 +285,18 @@ export async function writeField(
       { count, first },
     );
   noteRounding(field, target, encoded.sampleType, options);
+  if (field.annotations?.length && !format.keepsAnnotations)
+    options.note?.(
+      `${target}: ${format.name} keeps no annotations, and the ${field.annotations.length} of this ${field.kind} are left out; save as .hea or .npz to keep them`,
+    );
   const files: string[] = [];
   let bytes = 0;
-  const { beside, parts } = encoded;
-  if (beside) {
-    const besidePath = join(dirname(path), beside.name);
-    bytes += await replaceFile(besidePath, beside.parts);
+  for (const { name, parts } of encoded.beside ?? []) {
+    const besidePath = join(dirname(path), name);
+    bytes += await replaceFile(besidePath, parts);
     files.push(besidePath);
   }
-  bytes += await replaceFile(path, parts);
+  bytes += await replaceFile(path, encoded.parts);
   files.unshift(path);
   return { format: format.name, sampleType: encoded.sampleType, clipped: encoded.clipped, files, bytes };
 }

@@ -206,7 +206,7 @@ async function encode(field: Field, target: string, options: WriteOptions): Prom
   lines.push(`ElementType = ${typeName}`, `ElementDataFile = ${detached ? dataFile : 'LOCAL'}`);
   const head = Buffer.from(`${lines.join('\n')}\n`, 'latin1');
   const encoded: Encoded = { parts: detached ? [head] : [head, packed], sampleType, clipped };
-  if (detached) encoded.beside = { name: dataFile, parts: [packed] };
+  if (detached) encoded.beside = [{ name: dataFile, parts: [packed] }];
   return encoded;
 }
 

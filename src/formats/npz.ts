@@ -74,7 +74,10 @@ async function pack(members: [string, Uint8Array][]): Promise<Uint8Array> {
 }
 
 /** What the `ndconv` member says of the `data` beside it. */
-type Description = Pick<Field, 'kind' | 'axes' | 'valueUnit' | 'sampleType' | 'affine' | 'channelNames'> & {
+type Description = Pick<
+  Field,
+  'kind' | 'axes' | 'valueUnit' | 'sampleType' | 'affine' | 'channelNames' | 'annotations'
+> & {
   channels: number;
   /** What the stored numbers are multiplied with, where they are integers that stand for fractions. */
   scale?: number;
@@ -96,6 +99,8 @@ function parseDescription(text: string | undefined, shape: readonly number[]): D
       found.axes.every(
         axis => axis.spacing > 0 && typeof axis.name === 'string' && typeof axis.unit === 'string',
       ) &&
+      (!found.annotations ||
+        found.annotations.every(({ at, label }) => Number.isFinite(at) && typeof label === 'string')) &&
       (!found.affine || (numbers.length === 12 && numbers.every(Number.isFinite))) &&
       (found.channels === 1 || shape[shape.length - 1] === found.channels);
     return sound ? found : undefined;
@@ -158,6 +163,7 @@ export const npz: Format = {
   summary: 'NumPy arrays; what ndconv writes keeps every property of a field',
   readOptions: ['entry', ...arrayOptions],
   writeOptions: ['sampleType'],
+  keepsAnnotations: true,
   detect: head =>
     startsWith(head, 'PK\x05\x06') ||
     (startsWith(head, 'PK\x03\x04') && (head.length < 30 || endsAsNpy(head))),
@@ -174,7 +180,7 @@ export const npz: Format = {
     const { shape, type } = arrayOf(field, 'npz', options);
     const quantiser = quantiserOf(field.kind, type);
     const { parts, clipped } = encodeNpy({ shape, data: field.data }, type, quantiser);
-    const { kind, axes, valueUnit, sampleType, affine, channelNames } = field;
+    const { kind, axes, valueUnit, sampleType, affine, channelNames, annotations } = field;
     const channels = field.shape[field.shape.length - 1];
     const spacing = Float32Array.from(axes, axis => axis.spacing);
     const members: [string, Uint8Array][] = [
@@ -198,6 +204,7 @@ export const npz: Format = {
       sampleType,
       affine,
       channelNames,
+      annotations,
     };
     members.push(['ndconv', encodeNpyText(JSON.stringify(description))]);
     return { parts: [await pack(members)], sampleType: type, clipped };

@@ -318,7 +318,7 @@ async function encode(field: Field, target: string, options: WriteOptions): Prom
   const head = Buffer.from(`${lines.join('\n')}\n\n`, 'latin1');
   const packed = await promisify(gzip)(bytes, { level: 4 });
   const encoded: Encoded = { parts: detached ? [head] : [head, packed], sampleType, clipped };
-  if (detached) encoded.beside = { name: dataFile, parts: [packed] };
+  if (detached) encoded.beside = [{ name: dataFile, parts: [packed] }];
   return encoded;
 }
 
