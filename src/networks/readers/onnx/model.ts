@@ -7,7 +7,7 @@ import { NdconvError } from '../../../errors.ts';
 import { readWhole } from '../../../formats/bytes.ts';
 import { product, sameShape } from '../../../tensor/layout.ts';
 import { INPUT, type Layer, type Network } from '../../network.ts';
-import type { Constant } from '../constants.ts';
+import { type Constant, float32Of } from '../constants.ts';
 import { channelsLastOrder, type Item, isStored, Lowering, natural, type Stored } from '../lowering.ts';
 import { OnnxNode } from './node.ts';
 import { operatorOf, replacementFor } from './operators.ts';
@@ -76,6 +76,20 @@ export async function readOnnx(input: string | Uint8Array, options: OnnxOptions 
   const folder = typeof input === 'string' ? dirname(input) : undefined;
   const external = await readExternal(file, folder, model.graph);
   return new OnnxReading(file, model, external, options).network();
+}
+
+/** The weights of an ONNX model by name, in its own order (`[K, C, ...kernel]`), as float32. Errors: FormatError. */
+export async function readOnnxTensors(
+  path: string,
+): Promise<Map<string, { shape: readonly number[]; data: Float32Array }>> {
+  const { graph } = decodeModel(path, await readWhole(path));
+  const external = await readExternal(path, dirname(path), graph);
+  return new Map(
+    graph.initializer.map(tensor => {
+      const constant = decodeTensor(path, tensor, external);
+      return [tensor.name ?? '', { shape: constant.shape, data: float32Of(constant) }];
+    }),
+  );
 }
 
 /** What one lowering gives. */

@@ -10,6 +10,8 @@ import type { AttributeProto, GraphProto, NodeProto } from './schema.ts';
 export interface NodeScope {
   readonly file: string;
   readonly opset: number;
+  /** What the operator is called where the file is no ONNX model. */
+  readonly origin?: string;
   readonly lowering: Lowering;
   constant(tensor: NonNullable<AttributeProto['t']>): Constant;
   /** Lowers a graph within a node, which may read what the node can; gives its outputs. */
@@ -114,21 +116,28 @@ export class OnnxNode {
     return values;
   }
 
+  /** File, node and operator, as every error names them. */
+  get place(): string {
+    const { file, origin, opset } = this.scope;
+    return `${file}: node ${this.name} (${origin ?? `${this.op}, opset ${opset}`})`;
+  }
+
   error(problem: string, remedy: string): NdconvError {
-    return new NdconvError(
-      'NetworkError',
-      `${this.scope.file}: node ${this.name} (${this.op}, opset ${this.opset}): ${problem}; ${remedy}`,
-      { node: this.name, op: this.op, opset: this.opset },
-    );
+    return new NdconvError('NetworkError', `${this.place}: ${problem}; ${remedy}`, {
+      node: this.name,
+      op: this.op,
+      opset: this.opset,
+    });
   }
 
   /** What a conforming reader may see and this one does not do. */
   unsupported(problem: string, remedy: string): NdconvError {
-    return new NdconvError(
-      'NetworkError',
-      `${this.scope.file}: node ${this.name} (${this.op}, opset ${this.opset}): not supported: ${problem}; ${remedy}`,
-      { node: this.name, op: this.op, opset: this.opset, unsupported: true },
-    );
+    return new NdconvError('NetworkError', `${this.place}: not supported: ${problem}; ${remedy}`, {
+      node: this.name,
+      op: this.op,
+      opset: this.opset,
+      unsupported: true,
+    });
   }
 }
 

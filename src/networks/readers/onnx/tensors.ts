@@ -1,12 +1,11 @@
 // Tensors in ONNX files, in every way they are stored: raw bytes, typed lists, a file beside the model. External data is
 // read from the model's own folder alone.
 
-import { realpathSync } from 'node:fs';
-import { isAbsolute, join, relative, sep } from 'node:path';
 import { NdconvError } from '../../../errors.ts';
 import { sizeOf as fileSize, readRange } from '../../../formats/bytes.ts';
 import { decodeSamples, halfToNumber, type StoredType } from '../../../formats/samples.ts';
 import { product } from '../../../tensor/layout.ts';
+import { besidePath } from '../beside.ts';
 import type { Constant, ElementKind } from '../constants.ts';
 import type { GraphProto, TensorProto } from './schema.ts';
 
@@ -119,24 +118,9 @@ export async function readExternal(
         `${file}: tensor '${tensor.name ?? ''}' ${what}; put the files of the model into one folder, or export it again`,
         { path: file, tensor: tensor.name },
       );
-    const location = entries.get('location');
+    const location = entries.get('location') ?? '';
     if (folder === undefined) throw broken('lies in another file, and the model was given as bytes');
-    if (!location || isAbsolute(location) || location.includes('\0'))
-      throw broken(`lies in '${location ?? ''}', which is no path beside the model`);
-    const path = join(folder, location);
-    let inside: string;
-    try {
-      inside = relative(realpathSync(folder), realpathSync(path));
-    } catch (cause) {
-      throw new NdconvError(
-        'FormatError',
-        broken(`lies in ${path}, which cannot be read`).message,
-        { path },
-        cause,
-      );
-    }
-    if (inside === '' || inside.startsWith(`..${sep}`) || inside === '..' || isAbsolute(inside))
-      throw broken(`lies in '${location}', which is outside the model's folder`);
+    const path = besidePath(file, folder, location);
     const size = await fileSize(path);
     const offset = Number(entries.get('offset') ?? 0);
     const length = entries.has('length') ? Number(entries.get('length')) : size - offset;
