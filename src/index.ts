@@ -21,7 +21,7 @@ export { evaluateNetwork, planNetwork } from './networks/evaluate.ts';
 export { type LayerDescription, layeredNetwork } from './networks/layered.ts';
 export { instantiate, type Layer, type Network } from './networks/network.ts';
 export { randomFilters } from './networks/random-filters.ts';
-export { loadKnownNetwork } from './networks/registry.ts';
+export { loadKnownNetwork } from './networks/architectures.ts';
 export { operations } from './ops/index.ts';
 export { minimise, type Outcome, type Problem } from './optim/minimise.ts';
 export { OPTIMISERS, type OptimiserSettings } from './optim/settings.ts';

@@ -13,7 +13,7 @@ import { type LayerDescription, layeredNetwork, planLayers } from '../../src/net
 import { type LayerTypeName, layerTypes } from '../../src/networks/layers.ts';
 import type { Network } from '../../src/networks/network.ts';
 import { randomFilters } from '../../src/networks/random-filters.ts';
-import { loadKnownNetwork } from '../../src/networks/registry.ts';
+import { loadKnownNetwork } from '../../src/networks/architectures.ts';
 import { type NamedTensor, readWeights, type WeightOrder } from '../../src/networks/weights.ts';
 import { createRandom } from '../../src/random.ts';
 import { product } from '../../src/tensor/layout.ts';

@@ -6,7 +6,7 @@ import { createGpujsBackend } from '../../src/backends/gpujs.ts';
 import { createWasmBackend } from '../../src/backends/wasm/backend.ts';
 import { readNpy } from '../../src/formats/npy.ts';
 import { evaluateNetwork } from '../../src/networks/evaluate.ts';
-import { type KnownName, loadKnownNetwork } from '../../src/networks/registry.ts';
+import { type KnownName, loadKnownNetwork } from '../../src/networks/architectures.ts';
 import type { Packed } from '../../src/tensor/packed.ts';
 import { relativeError } from '../conformance/evaluate.ts';
 import { testWith } from '../formats/support.ts';

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { createWasmBackend } from '../../src/backends/wasm/backend.ts';
 import { readField } from '../../src/formats/index.ts';
-import { loadKnownNetwork } from '../../src/networks/registry.ts';
+import { loadKnownNetwork } from '../../src/networks/architectures.ts';
 import type { Grid, StyleFigures } from '../../src/style/problem.ts';
 import { transferStyle } from '../../src/style/transfer.ts';
 import { realData, testWith } from '../formats/support.ts';

@@ -11,7 +11,7 @@ import {
 import { layerTypes } from '../../networks/layers.ts';
 import type { Network } from '../../networks/network.ts';
 import { randomFilters } from '../../networks/random-filters.ts';
-import { type KnownName, knownNetworks, loadKnownNetwork } from '../../networks/registry.ts';
+import { type KnownName, knownNetworks, loadKnownNetwork } from '../../networks/architectures.ts';
 import { readWeights, type WeightOrder, weightOrders } from '../../networks/weights.ts';
 import type { CheckContext, RunContext, Schema, Step } from '../step.ts';
 
