@@ -34,11 +34,11 @@ export async function decideAuto(): Promise<{ name: 'gpujs:webgpu' | 'wasm'; rea
   return { name: 'gpujs:webgpu', reason: `WebGPU on ${adapter}` };
 }
 
-/** Creates a backend. `wide` and `threads` apply to wasm: 'auto' passes them on only there. Throws BackendError. */
+/** Creates a backend. `threads`, `wide` and `winograd` apply to wasm: 'auto' passes them on only there. Throws BackendError. */
 export async function chooseBackend(name: string, options: BackendOptions): Promise<Backend> {
   if (!(BACKENDS as readonly string[]).includes(name))
     throw new NdconvError('BackendError', `there is no backend '${name}'; there are ${BACKENDS.join(', ')}`);
-  const { threads, wide, ...common } = options;
+  const { threads, wide, winograd, ...common } = options;
   if (name === 'auto') {
     const { name: found } = await decideAuto();
     return chooseBackend(found, found === 'wasm' ? options : common);

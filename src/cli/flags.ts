@@ -16,11 +16,19 @@ export function backendOf({ backend }: { backend?: string }): string | undefined
   );
 }
 
+/** Options that only the wasm backend has. */
+export interface WasmFlags {
+  threads?: number;
+  wide: boolean;
+  winograd: boolean;
+}
+
 /** Refuses options of the wasm backend where another one runs, so that none silently does nothing. */
-export async function expectWasm(backend: string, flags: { threads?: number; wide: boolean }): Promise<void> {
+export async function expectWasm(backend: string, flags: WasmFlags): Promise<void> {
   const options = [
     ...(flags.threads === undefined ? [] : ['--threads']),
     ...(flags.wide ? [] : ['--no-wide']),
+    ...(flags.winograd ? [] : ['--no-winograd']),
   ];
   if (options.length === 0 || backend === 'wasm') return;
   const auto = backend === 'auto' ? await decideAuto() : undefined;

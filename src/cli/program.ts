@@ -21,6 +21,7 @@ export interface RunFlags extends PipelineFlags {
   out?: string;
   threads?: number;
   wide: boolean;
+  winograd: boolean;
   quiet?: boolean;
 }
 
@@ -87,6 +88,9 @@ Examples:
     .option('-o, --out <folder>', 'where results go (default: out/<name of the pipeline>)')
     .option('--threads <n>', 'threads of the wasm backend (default: one for each core)', wholeNumber(1))
     .addOption(new Option('--no-wide', 'wasm backend: do without widened vectors'))
+    .addOption(
+      new Option('--no-winograd', 'wasm backend: direct convolution alone, slower and a little more exact'),
+    )
     .option('-q, --quiet', 'print nothing but errors')
     .action(async (file: string, flags: RunFlags) => {
       finish(await (await import('./commands/run.ts')).run(file, flags, steps));

@@ -1,4 +1,4 @@
-// Applies `--set` to a parsed document. `name=value` changes a parameter (or seed, backend, name), `step.key=value` a
+// Applies `--set` to a parsed document. `name=value` changes a parameter (or seed, backend, threads, name), `step.key=value` a
 // key of that step's `with`; written out in full the two are `params.name` and `steps.id.with.key`. Values are YAML:
 // 3, true, [1, 2], {relu1: 1}, text. What may be set is what the schema knows; it is checked afterwards.
 
@@ -11,7 +11,7 @@ const isMapping = (value: unknown): value is Mapping =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Keys of the document that can be set by their name alone. */
-const topLevel = ['seed', 'backend', 'name'];
+const topLevel = ['seed', 'backend', 'threads', 'name'];
 
 /** Changes `document` as the arguments say; `ids` are those of its steps, in order. */
 export function applyOverrides(

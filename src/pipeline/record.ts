@@ -61,6 +61,7 @@ export function renderRecord(pipeline: ResolvedPipeline, outcome: RunOutcome): s
       params: pipeline.params,
       seed: pipeline.seed,
       backend: pipeline.backend,
+      ...(pipeline.threads === undefined ? {} : { threads: pipeline.threads }),
       steps: pipeline.steps.map(({ id, step, written }) => ({ id, uses: step.name, with: written })),
     },
     steps: outcome.steps.map(({ seconds, figures, ...rest }) => ({

@@ -40,6 +40,8 @@ export interface ResolvedPipeline {
   name: string;
   seed: number;
   backend: string;
+  /** Threads of the wasm backend; one for each core where absent. */
+  threads?: number;
   params: Record<string, unknown>;
   steps: ResolvedStep[];
   source: Source;
@@ -81,7 +83,7 @@ export async function resolvePipeline(
   const params = isMapping(document.params) ? document.params : {};
   checkParameterNames(params, problems);
   const used = new Set<string>();
-  for (const key of ['name', 'seed', 'backend', 'steps']) {
+  for (const key of ['name', 'seed', 'backend', 'threads', 'steps']) {
     if (key in document) document[key] = substitute(document[key], [key], params, used, problems);
   }
   checkDocument(document, table, problems);
@@ -96,12 +98,21 @@ export async function resolvePipeline(
 
   const seed = overrides.seed ?? (Number.isSafeInteger(document.seed) ? (document.seed as number) : 0);
   const steps = await resolveSteps(document, ids, table, seed, source, problems);
-  const { backend } = document;
+  const { threads } = document;
+  const written = backendNames.some(name => name === document.backend) ? String(document.backend) : 'auto';
+  const backend = overrides.backend ?? written;
+  if (threads !== undefined && backend !== 'auto' && backend !== 'wasm')
+    problems.add(['threads'], {
+      part: 'key',
+      message: `threads has no effect on the backend ${backend}`,
+      remedy: 'remove it, or take backend: wasm',
+    });
   return {
     pipeline: {
       name: typeof document.name === 'string' ? document.name : fallbackName,
       seed,
-      backend: overrides.backend ?? (backendNames.some(name => name === backend) ? String(backend) : 'auto'),
+      backend,
+      ...(Number.isSafeInteger(threads) ? { threads: threads as number } : {}),
       params,
       steps,
       source,

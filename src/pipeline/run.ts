@@ -80,7 +80,11 @@ export async function executePipeline(
   const openBackend = async (): Promise<Backend> => {
     const { out: _, signal: __, onEvent: ___, createBackend, ...settings } = options;
     const create = createBackend ?? (await import('../backends/choose.ts')).chooseBackend;
-    const backend = await create(pipeline.backend, settings);
+    const threads = settings.threads ?? pipeline.threads;
+    const backend = await create(pipeline.backend, {
+      ...settings,
+      ...(threads === undefined ? {} : { threads }),
+    });
     emit({ event: 'backend', name: backend.name, description: backend.description });
     return backend;
   };

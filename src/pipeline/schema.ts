@@ -43,6 +43,11 @@ export function documentSchema(stepNames: readonly string[]): Schema {
         default: 0,
         description: 'everything random comes from it',
       },
+      threads: {
+        type: 'integer',
+        minimum: 1,
+        description: 'threads of the wasm backend; one for each core where absent',
+      },
       backend: { enum: backendNames, default: 'auto', description: 'what computes' },
       steps: {
         type: 'array',

@@ -29,6 +29,8 @@ const chosen = tasks.filter(
 
 /** Milliseconds that a timing takes at least. */
 const SLICE = 150;
+/** Milliseconds of a run from which one timing must do. */
+const SLOW = 4000;
 /** Largest difference of compared results, in relation to the largest value. */
 const TOLERANCE = 1e-3;
 /** For losses after steps of Adam, which follow the signs of gradients and so blow up rounding. */
@@ -125,10 +127,11 @@ async function measure(task: Task, peers: readonly Peer[], threads: number): Pro
   const peaks = new Map<Peer, number>();
   for (let round = -1; round < rounds; round++) {
     for (const peer of able) {
+      if (times.get(peer)!.some(milliseconds => milliseconds > SLOW)) continue;
       const answer = await peer.ask({ time: round < 0 ? 1 : SLICE });
       if (!('milliseconds' in answer)) continue;
       peaks.set(peer, answer.peak);
-      if (round >= 0) times.get(peer)!.push(answer.milliseconds);
+      if (round >= 0 || answer.milliseconds > SLOW) times.get(peer)!.push(answer.milliseconds);
     }
   }
   const row: Row = { task: task.name, group: task.group, threads, engines: {} };

@@ -96,6 +96,7 @@ const cases: Case[] = [
   { name: 'two steps that write one file', edits: [[/$/, '  - uses: save\n    with: { input: "@result", path: result.png }\n']], at: '25:37', says: /the step save writes result.png too/, helps: /another path/ },
   { name: 'a result that nothing uses', edits: [['  - uses: save', '  - id: x\n    uses: generate\n    with: { what: foam }\n  - uses: save']], at: '23:11', says: /nothing uses the result of the step x/, helps: /remove the step/ },
   // References and parameters.
+  { name: 'threads where they have no effect', edits: [['seed: 7', 'seed: 7\nthreads: 2\nbackend: reference']], at: '5:1', says: /threads has no effect on the backend reference/, helps: /take backend: wasm/ },
   { name: 'a reference to nothing', edits: [['"@style"', '"@stile"']], at: '20:25', says: /there is no step stile/, helps: /did you mean "@style"/ },
   { name: 'a reference without @', edits: [['"@net"', 'net']], at: '18:16', says: /network must be a reference/, helps: /write "@net"/ },
   { name: 'a reference of the wrong kind', edits: [['network: "@net"', 'network: "@content"']], at: '18:16', says: /@content is a field, but a network is needed/, helps: /one of @net/ },
@@ -243,6 +244,7 @@ testWith('bad input: arguments', async (t, session, folder) => {
       /only the wasm backend has this option.*leave it out/,
     ],
     [['run', 'good.yaml', '--no-wide', '--backend', 'gpujs:cpu'], /--no-wide: only the wasm backend/],
+    [['run', 'good.yaml', '--no-winograd', '--backend', 'reference'], /--no-winograd: only the wasm backend/],
     [['run', 'good.yaml', '--out', 'picture.png'], /there is a file of that name; name a folder/],
     [['init', 'audio'], /there is no starter called audio; did you mean sound\?/],
     [['init', 'my.yaml'], /ndconv init image my.yaml/],

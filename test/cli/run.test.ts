@@ -156,6 +156,10 @@ test('run: the same file, seed and backend give the same bytes, with any number 
   t.notEqual(await result('e', '--set', 'size=12'), first, 'another size');
   const { backend } = JSON.parse(readFileSync(at('c/run.json'), 'utf8'));
   t.match(backend.description, /\b1 thread$/, '--threads takes effect');
+  t.equal(await result('f', '--set', 'threads=1'), first, 'threads in the file');
+  const written = JSON.parse(readFileSync(at('f/run.json'), 'utf8'));
+  t.match(written.backend.description, /\b1 thread$/, 'threads in the file take effect');
+  t.equal(written.pipeline.threads, 1);
   session.close();
 });
 

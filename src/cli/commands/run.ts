@@ -34,6 +34,7 @@ export async function run(file: string, flags: RunFlags, steps: StepTable): Prom
       out: flags.out,
       ...(flags.threads === undefined ? {} : { threads: flags.threads }),
       wide: flags.wide,
+      ...(flags.winograd ? {} : { winograd: false }),
       signal: stop.signal,
       onEvent: display.show,
     });
