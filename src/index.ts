@@ -17,11 +17,11 @@ export {
 export { differentiate } from './graph/differentiate.ts';
 export { Graph, type Value } from './graph/graph.ts';
 export { Program } from './graph/program.ts';
+export { loadKnownNetwork } from './networks/architectures.ts';
 export { evaluateNetwork, planNetwork } from './networks/evaluate.ts';
 export { type LayerDescription, layeredNetwork } from './networks/layered.ts';
 export { instantiate, type Layer, type Network } from './networks/network.ts';
 export { randomFilters } from './networks/random-filters.ts';
-export { loadKnownNetwork } from './networks/architectures.ts';
 export { operations } from './ops/index.ts';
 export { minimise, type Outcome, type Problem } from './optim/minimise.ts';
 export { OPTIMISERS, type OptimiserSettings } from './optim/settings.ts';

@@ -13,7 +13,8 @@ export type Separator = ',' | ';' | '\t';
 
 /** The separator that the first line with cells has most of; a comma where it has none. */
 export function separatorOf(text: string): Separator {
-  const first = /^[ \t]*(?![#\s]).+$/m.exec(text.replace(/^\ufeff/, ''))?.[0].replaceAll(/"[^"]*"/g, '') ?? '';
+  const first =
+    /^[ \t]*(?![#\s]).+$/m.exec(text.replace(/^\ufeff/, ''))?.[0].replaceAll(/"[^"]*"/g, '') ?? '';
   const count = (separator: string): number => first.split(separator).length - 1;
   return ([',', ';', '\t'] as const).reduce((best, next) => (count(next) > count(best) ? next : best));
 }
