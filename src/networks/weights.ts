@@ -1,13 +1,11 @@
-// Named tensors from a weights file (safetensors, npz, npy, or a folder of npy files), and their turn into the engine's
-// order. PyTorch keeps convolution weights `[out, in/groups, ...kernel]` and dense weights `[out, in]`, which is called
+// Named tensors from a weights file (safetensors, npz, npy, PyTorch, a manifest, or a folder of npy files), and their turn
+// into the engine's order. PyTorch keeps convolution weights `[out, in/groups, ...kernel]` and dense weights `[out, in]`, which is called
 // out-first here; the engine, TensorFlow and Keras keep `[...kernel, in/groups, out]` and `[in, out]`, out-last.
 
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { NdconvError } from '../errors.ts';
-import { isNpy, readNpy } from '../formats/npy.ts';
-import { readNpz } from '../formats/npz.ts';
-import { readSafetensors } from '../formats/safetensors.ts';
+import { readNpy } from '../formats/npy.ts';
 import type { Weights } from './network.ts';
 
 export interface NamedTensor {
@@ -47,15 +45,14 @@ const unreadable = (path: string) => (cause: NodeJS.ErrnoException) => {
 };
 
 /**
- * Tensors by name: those of a safetensors or npz file, the one of an npy file or those of every npy file in a folder, which
- * are named as their files. Errors: FormatError naming the path.
+ * Tensors by name: those of a file that readers/ knows, the one of an npy file or those of every npy file in a folder,
+ * which are named as their files. Errors: FormatError naming the path.
  */
 export async function readWeights(path: string): Promise<Map<string, NamedTensor>> {
   if ((await stat(path).catch(unreadable(path)))?.isDirectory()) return readFolder(path);
-  const bytes = await readFile(path).catch(unreadable(path));
-  if (isNpy(bytes)) return new Map([[basename(path, extname(path)), readNpy(bytes, path)]]);
-  if (bytes[0] === 0x50 && bytes[1] === 0x4b) return readNpz(bytes, path);
-  return readSafetensors(bytes, path);
+  const tensors: Map<string, NamedTensor> = await (await import('./readers/index.ts')).readTensors(path);
+  const unnamed = tensors.get('');
+  return unnamed && tensors.size === 1 ? new Map([[basename(path, extname(path)), unnamed]]) : tensors;
 }
 
 async function readFolder(path: string): Promise<Map<string, NamedTensor>> {
@@ -79,25 +76,31 @@ export function layerWeights(
   prefix: string,
   shape: readonly number[],
 ): Weights {
-  const weight = tensors.get(`${prefix}.weight`);
-  if (!weight)
+  const file = { tensors, path };
+  const weights = fromOutFirst(expectTensor(file, `${prefix}.weight`, shape));
+  return tensors.has(`${prefix}.bias`)
+    ? { weights, bias: expectTensor(file, `${prefix}.bias`, shape.slice(0, 1)) }
+    : { weights };
+}
+
+/** The tensor of a name, which must have this shape. Errors: NetworkError naming file and tensor. */
+export function expectTensor(
+  { tensors, path }: Pick<WeightsFile, 'tensors' | 'path'>,
+  name: string,
+  shape: readonly number[],
+): NamedTensor {
+  const tensor = tensors.get(name);
+  if (!tensor)
+    throw new NdconvError('NetworkError', `${path}: no tensor '${name}'; it holds ${listTensors(tensors)}`, {
+      path,
+    });
+  if (shape.join() !== tensor.shape.join())
     throw new NdconvError(
       'NetworkError',
-      `${path}: no tensor '${prefix}.weight'; it holds ${listTensors(tensors)}`,
+      `${path}: '${name}' is [${tensor.shape.join(', ')}] where [${shape.join(', ')}] is wanted: it is the file of another network`,
       { path },
     );
-  const bias = tensors.get(`${prefix}.bias`);
-  const wrong = [
-    { name: `${prefix}.weight`, wanted: shape, found: weight.shape },
-    ...(bias ? [{ name: `${prefix}.bias`, wanted: shape.slice(0, 1), found: bias.shape }] : []),
-  ].find(({ wanted, found }) => wanted.join() !== found.join());
-  if (wrong)
-    throw new NdconvError(
-      'NetworkError',
-      `${path}: '${wrong.name}' is [${wrong.found.join(', ')}] where [${wrong.wanted.join(', ')}] is wanted: it is the file of another network`,
-      { path },
-    );
-  return { weights: fromOutFirst(weight), ...(bias ? { bias } : {}) };
+  return tensor;
 }
 
 /** Shapes of weights by role. */
