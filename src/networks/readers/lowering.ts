@@ -59,6 +59,8 @@ export class Lowering {
   private readonly taken = new Set<string>();
   private readonly reordered = new Map<string, Stored>();
   private folded = 0;
+  /** How often the channels had to be brought to the end. */
+  turned = 0;
   private prefix = '';
   private readonly input: string;
 
@@ -153,8 +155,12 @@ export class Lowering {
   }
 
   /** The value with its batch first and its channels (dimension 1) last. */
-  channelsLast = (item: Item): Stored =>
-    this.inOrder(this.stored(item), channelsLastOrder(item.shape.length));
+  channelsLast(item: Item): Stored {
+    const before = this.layers.length;
+    const made = this.inOrder(this.stored(item), channelsLastOrder(item.shape.length));
+    if (this.layers.slice(before).some(l => l.type === 'transpose')) this.turned++;
+    return made;
+  }
 
   /** The value as its origin orders it. */
   natural = (item: Item): Stored =>
@@ -259,7 +265,9 @@ export class Lowering {
       storedShape({ shape, order }),
     );
     const plain = from.length === 2 && Object.keys(weights).length === 0 && !grown;
-    if (plain && JSON.stringify(final) === '["add","x0","x1"]') return this.emit('add', from, shape, order);
+    for (const type of ['add', 'mul'] as const)
+      if (plain && JSON.stringify(final) === `["${type}","x0","x1"]`)
+        return this.emit(type, from, shape, order);
     const parameters: Record<string, unknown> = { expr: final };
     if (grown) parameters.shape = storedShape({ shape, order });
     return this.emit('elementwise', from, shape, order, {

@@ -9,7 +9,8 @@ import type { OnnxNode, Operator } from './node.ts';
 interface Elementwise {
   expr: Expr;
   kind?: ElementKind;
-  layer?: 'relu' | 'sigmoid' | 'tanh';
+  layer?: 'relu' | 'leaky-relu' | 'elu' | 'softplus' | 'sigmoid' | 'tanh';
+  parameters?: Readonly<Record<string, number>>;
 }
 
 const x = 'x0';
@@ -50,8 +51,14 @@ const unary: Record<string, (node: OnnxNode) => Elementwise | Expr> = {
   Relu: () => ({ expr: ['max', x, 0], layer: 'relu' }),
   Sigmoid: () => ({ expr: ['sigmoid', x], layer: 'sigmoid' }),
   Tanh: () => ({ expr: ['tanh', x], layer: 'tanh' }),
-  LeakyRelu: n => ['select', x, x, ['mul', n.float('alpha', 0.01), x]],
-  Elu: n => ['select', x, x, ['mul', n.float('alpha', 1), expm1]],
+  LeakyRelu: n => {
+    const slope = n.float('alpha', 0.01);
+    return { expr: ['select', x, x, ['mul', slope, x]], layer: 'leaky-relu', parameters: { slope } };
+  },
+  Elu: n => {
+    const alpha = n.float('alpha', 1);
+    return { expr: ['select', x, x, ['mul', alpha, expm1]], layer: 'elu', parameters: { alpha } };
+  },
   Selu: n => {
     const gamma = n.float('gamma', 1.0507009873554805);
     return ['mul', gamma, ['select', x, x, ['mul', n.float('alpha', 1.6732632423543772), expm1]]];
@@ -62,7 +69,7 @@ const unary: Record<string, (node: OnnxNode) => Elementwise | Expr> = {
   },
   HardSigmoid: n => ['max', 0, ['min', 1, ['add', ['mul', n.float('alpha', 0.2), x], n.float('beta', 0.5)]]],
   HardSwish: () => ['mul', x, ['max', 0, ['min', 1, ['add', ['div', x, 6], 0.5]]]],
-  Softplus: () => softplus,
+  Softplus: () => ({ expr: softplus, layer: 'softplus' }),
   Softsign: () => ['div', x, ['add', 1, ['abs', x]]],
   Mish: () => ['mul', x, ['tanh', softplus]],
   Swish: n => ['mul', x, ['sigmoid', ['mul', n.float('alpha', 1), x]]],
@@ -111,7 +118,7 @@ const ofConstants: Record<string, (...values: number[]) => number> = {
 export function applyExpr(node: OnnxNode, items: readonly Item[], given: Elementwise | Expr): Item {
   const known =
     typeof given === 'object' && !Array.isArray(given) ? (given as Elementwise) : { expr: given as Expr };
-  const { expr, kind, layer } = known;
+  const { expr, kind, layer, parameters } = known;
   const constants = items.filter((i): i is Constant => !isStored(i));
   if (constants.length === items.length) {
     const shape = broadcastShapes(
@@ -132,7 +139,8 @@ export function applyExpr(node: OnnxNode, items: readonly Item[], given: Element
   if (allWhole && !kind && !exact.includes(node.op))
     throw node.unsupported('integers that depend on the input', 'cast them to float before');
   const [first] = items;
-  if (layer && isStored(first)) return node.lowering.emit(layer, [first], first.shape, first.order);
+  if (layer && isStored(first))
+    return node.lowering.emit(layer, [first], first.shape, first.order, { parameters });
   const result = node.lowering.elementwise(expr, items, node.op);
   return kind === 'bool' || allWhole ? { ...result, whole: true } : result;
 }

@@ -23,7 +23,7 @@ export interface OnnxOptions {
   inputShape?: readonly number[];
   /** Values of further inputs. */
   constants?: ReadonlyMap<string, Constant>;
-  /** Whether the model's input has its channels second or last; found by which needs fewer transposes where absent. */
+  /** Whether the model's input has its channels second or last; where absent, whichever brings fewer values into the order of convolutions, channels second in doubt. */
   inputLayout?: 'channels-first' | 'channels-last';
 }
 
@@ -96,7 +96,7 @@ export async function readOnnxTensors(
 interface Lowered {
   layers: Layer[];
   outputs: OnnxOutput[];
-  transposes: number;
+  turned: number;
 }
 
 class OnnxReading {
@@ -188,7 +188,7 @@ class OnnxReading {
       for (const order of orders) {
         try {
           const lowered = this.lower(shape, order, rank);
-          if (!best || lowered.transposes < best.lowered.transposes) best = { lowered, shape, order };
+          if (!best || lowered.turned < best.lowered.turned) best = { lowered, shape, order };
         } catch (cause) {
           if (!(cause instanceof NdconvError)) throw cause;
           failure ??= cause;
@@ -222,8 +222,7 @@ class OnnxReading {
         tidied.layer === name ? [tidied] : (lowering.node(name, [name], () => [tidied]) as Stored[]);
       return { name, value: { layer: made.layer, order: made.order }, shape: item.shape };
     });
-    const transposes = lowering.layers.filter(l => l.type === 'transpose').length;
-    return { layers: lowering.layers, outputs, transposes };
+    return { layers: lowering.layers, outputs, turned: lowering.turned };
   }
 
   // An output with all of its dimensions and no others: the origin's order up to two, else channels last where it may.
