@@ -4,7 +4,7 @@
 import type { Backend } from '../backends/backend.ts';
 
 /** The kinds of value that flow between steps. */
-export type ValueKind = 'field' | 'network' | 'report' | 'table';
+export type ValueKind = 'field' | 'network' | 'report' | 'table' | 'dataset' | 'preparation';
 
 /**
  * JSON schema (draft 2020-12 subset) plus three keywords of ours. Mappings take no keys but those in `properties`

@@ -6,12 +6,14 @@ import { features } from './features.ts';
 import { generate } from './generate.ts';
 import { load } from './load.ts';
 import { network } from './network.ts';
+import { prepare } from './prepare.ts';
 import { save } from './save.ts';
 import { styleTransfer } from './style-transfer.ts';
 
 const table = {
   load,
   generate,
+  prepare,
   save,
   network,
   features,

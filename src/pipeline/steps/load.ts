@@ -11,10 +11,10 @@ import {
   readField,
 } from '../../formats/index.ts';
 import { shrink, shrunkShape } from '../../formats/shrink.ts';
+import { excerpt, excerptHeader, pickChannels, pickHeader, type Range } from '../../prepare/excerpt.ts';
 import { listNames } from '../nearest.ts';
 import { sourceName } from '../short-path.ts';
 import type { CheckContext, Problem, Step } from '../step.ts';
-import { excerpt, excerptHeader, pickChannels, pickHeader, type Range } from './excerpt.ts';
 
 interface Parameters {
   path: string;
@@ -281,6 +281,7 @@ export const load: Step<Parameters> = {
           shape,
           fieldKind: header.kind,
           axes: result.axes,
+          valueUnit: header.valueUnit,
           ...(timed ? { sampleRate: rate } : {}),
           ...(result.channelNames ? { channelNames: result.channelNames } : {}),
         },

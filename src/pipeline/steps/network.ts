@@ -1,6 +1,7 @@
 // `network`: random filters, a known architecture with its weights file, or one written out layer by layer.
 
 import { basename } from 'node:path';
+import { type KnownName, knownNetworks, loadKnownNetwork } from '../../networks/architectures.ts';
 import { describeNetwork } from '../../networks/describe.ts';
 import {
   commonParameters,
@@ -11,7 +12,6 @@ import {
 import { layerTypes } from '../../networks/layers.ts';
 import type { Network } from '../../networks/network.ts';
 import { randomFilters } from '../../networks/random-filters.ts';
-import { type KnownName, knownNetworks, loadKnownNetwork } from '../../networks/architectures.ts';
 import { readWeights, type WeightOrder, weightOrders } from '../../networks/weights.ts';
 import type { CheckContext, RunContext, Schema, Step } from '../step.ts';
 

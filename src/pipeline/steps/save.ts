@@ -1,7 +1,10 @@
 // `save`: writes a field in the format of the path's extension, with what it knows of its grid and its numbers.
 
 import type { Axis, Field, FieldKind } from '../../formats/field.ts';
+import type { FieldHeader } from '../../formats/format.ts';
 import { expectWritable, type Format, writeField } from '../../formats/index.ts';
+import type { Preparation } from '../../prepare/run.ts';
+import { undo, undoneShape } from '../../prepare/undo.ts';
 import type { CheckContext, Step, ValuePlan } from '../step.ts';
 
 interface Parameters {
@@ -10,6 +13,50 @@ interface Parameters {
   sampleType?: Field['sampleType'];
   quality?: number;
   allowNaN?: boolean;
+  undo?: string;
+  undoValues?: boolean;
+  outside?: number | string;
+  nearest?: boolean;
+}
+
+/** The plan of what is written: the input, or what it is once the preparation is undone. */
+function planUndone(
+  { undo: reference, undoValues, outside, nearest }: Parameters,
+  plan: ValuePlan,
+  { planOf, problem }: Pick<CheckContext<Parameters>, 'planOf' | 'problem'>,
+): ValuePlan {
+  if (reference === undefined) {
+    for (const [key, value] of Object.entries({ undoValues, outside, nearest }))
+      if (value !== undefined) problem({ at: [key], message: `'${key}' has no effect without undo` });
+    return plan;
+  }
+  const { input, prepared, changesValues } = planOf(reference) as ValuePlan & {
+    input?: FieldHeader;
+    prepared?: FieldHeader;
+    changesValues?: boolean;
+  };
+  if (!input || !prepared || !plan.shape) return { kind: 'field' };
+  if (changesValues && undoValues === undefined)
+    problem({
+      at: ['undo'],
+      message:
+        'the preparation changed the values: write undoValues: true to bring them back (a restyled scan), or undoValues: false to leave those of the result (a mask, features)',
+    });
+  else if (!changesValues && undoValues !== undefined)
+    problem({ at: ['undoValues'], message: 'has no effect: the preparation left the values as they were' });
+  try {
+    const shape = undoneShape(plan.shape, { input, prepared });
+    const other = typeof outside === 'string' ? planOf(outside).shape : undefined;
+    if (other && other.join() !== shape.join())
+      problem({
+        at: ['outside'],
+        message: `it has shape ${other.join('×')} and the result ${shape.join('×')}; give the field that was prepared, or a number`,
+      });
+    return { kind: 'field', shape, fieldKind: input.kind, axes: input.axes };
+  } catch (error) {
+    problem({ at: ['undo'], message: (error as Error).message });
+    return { kind: 'field' };
+  }
 }
 
 /** A field of one sample per channel, to try whether a format takes its like. */
@@ -45,11 +92,24 @@ export const save: Step<Parameters> = {
       },
       quality: { type: 'integer', minimum: 1, maximum: 100, description: 'lossy images: 1 to 100' },
       allowNaN: { type: 'boolean', description: 'write samples that are NaN or infinite' },
+      undo: {
+        reference: ['preparation'],
+        description: 'put it back onto the grid that a step prepare started from: @prepared.undo',
+      },
+      undoValues: {
+        type: 'boolean',
+        description: 'with undo: bring values back that a window or normalisation changed; not for masks',
+      },
+      outside: {
+        oneOf: [{ type: 'number' }, { reference: ['field'] }],
+        description: 'with undo: what cropping took away: a number (0 where absent) or the field prepared',
+      },
+      nearest: { type: 'boolean', description: 'with undo: take the nearest sample, for labels' },
     },
   },
   outputs: {},
   async check({ params: p, planOf, problem }: CheckContext<Parameters>) {
-    const plan = planOf(p.input);
+    const plan = planUndone(p, planOf(p.input), { planOf, problem });
     if (!plan.shape) return { outputs: {}, lines: [`writes ${p.path}`] };
     const sample = sampleOf(plan);
     const format: Format = expectWritable({ kind: sample.kind, shape: plan.shape }, p.path);
@@ -65,12 +125,19 @@ export const save: Step<Parameters> = {
       const { message, fields } = error as { message: string; fields?: { sampleType?: unknown } };
       problem({ at: fields?.sampleType === undefined ? ['path'] : ['sampleType'], message });
     }
-    return { outputs: {}, lines: [`writes ${p.path} (${format.name})`] };
+    const size = p.undo === undefined ? '' : `, ${plan.shape.join('×')} again`;
+    return { outputs: {}, lines: [`writes ${p.path} (${format.name}${size})`] };
   },
   async run({ params, valueOf, write, note }) {
-    const { input, path, ...options } = params;
+    const { input, path, undo: reference, undoValues: values, outside: beyond, nearest, ...options } = params;
+    const outside = typeof beyond === 'string' ? valueOf<Field>(beyond) : beyond;
+    const result = valueOf<Field>(input);
+    const field =
+      reference === undefined
+        ? result
+        : undo(result, valueOf<Preparation>(reference), { values, outside, nearest });
     await write(path, async temporary => {
-      const { clipped, files } = await writeField(valueOf<Field>(input), temporary, {
+      const { clipped, files } = await writeField(field, temporary, {
         ...options,
         target: path,
         note,

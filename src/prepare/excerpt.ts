@@ -1,7 +1,7 @@
 // Parts of a field: a box of its samples, some of its channels. Positions in time and in the world follow, so that what
 // is written back lies where it was.
 
-import { channelsOf, type Field, spatialOf } from '../../formats/field.ts';
+import { type Annotation, channelsOf, type Field, spatialOf } from '../formats/field.ts';
 
 /** A field or its header. */
 type Grid = Omit<Field, 'data'>;
@@ -12,15 +12,26 @@ export type Range = readonly [from: number, to: number];
 /** The header of the box of a field; one range per spatial dimension. */
 export function excerptHeader<G extends Grid>(field: G, box: readonly Range[]): G {
   const shape = [...box.map(([from, to]) => to - from), channelsOf(field as unknown as Field)];
-  const { affine } = field;
-  if (!affine) return { ...field, shape };
+  const { affine, annotations, ...rest } = field;
+  const marks = annotations && { annotations: cutAnnotations(annotations, field.axes[0].spacing, box[0]) };
+  if (!affine) return { ...rest, ...marks, shape } as G;
   // The world knows the last three dimensions.
   const starts = box.slice(-3).map(([from]) => from);
   const origin = affine.origin.map((at, row) =>
     affine.direction[row].reduce((sum, step, axis) => sum + step * starts[axis], at),
   ) as [number, number, number];
-  return { ...field, shape, affine: { ...affine, origin } };
+  return { ...rest, ...marks, shape, affine: { ...affine, origin } } as G;
 }
+
+/** The annotations within a range of the first axis, counted from its start. */
+const cutAnnotations = (
+  annotations: readonly Annotation[],
+  spacing: number,
+  [from, to]: Range,
+): Annotation[] =>
+  annotations
+    .map(annotation => ({ ...annotation, at: annotation.at - from * spacing }))
+    .filter(({ at }) => at > -0.5 * spacing && at < (to - from - 0.5) * spacing);
 
 /** The box of a field. */
 export function excerpt(field: Field, box: readonly Range[]): Field {
