@@ -23,6 +23,8 @@ import {
 import type { TapCorrelate } from './spec.ts';
 
 const MAX_PARTS = 16;
+/** Cells of a part at least, so that adding the parts stays small beside summing them. */
+const PART = 512;
 const MAX_SCRATCH = 32 * 1024 * 1024;
 const CHUNK = 64;
 
@@ -52,7 +54,8 @@ export function renderTapCorrelate(call: KernelCall, target: WasmTarget): WasmRe
       chunks.push(i * CA * 4, o * CB * 4, Math.min(CHUNK, length - p));
     }
   const count = chunks.length / 3;
-  const parts = Math.max(1, Math.min(MAX_PARTS, count, Math.floor(MAX_SCRATCH / (size * 4))));
+  const worth = Math.ceil(product(sizes) / PART);
+  const parts = Math.max(1, Math.min(MAX_PARTS, count, worth, Math.floor(MAX_SCRATCH / (size * 4))));
   // A symmetric result is summed where a tile reaches the upper triangle; the second phase mirrors it.
   const direct = parts === 1 && !kernel.symmetric;
   const ranges = Array.from({ length: parts + 1 }, (_, p) => Math.floor((p * count) / parts));
