@@ -2,6 +2,7 @@
 
 import type { StepTable } from '../schema.ts';
 import type { Step } from '../step.ts';
+import { dataset } from './dataset.ts';
 import { features } from './features.ts';
 import { generate } from './generate.ts';
 import { load } from './load.ts';
@@ -14,6 +15,7 @@ const table = {
   load,
   generate,
   prepare,
+  dataset,
   save,
   network,
   features,
