@@ -3,8 +3,22 @@
 
 export type { Backend, BackendOptions } from './backends/backend.ts';
 export { BACKENDS, type BackendName, chooseBackend } from './backends/choose.ts';
+export type { Augmentation } from './datasets/augment.ts';
+export {
+  type Batch,
+  type BatchOptions,
+  batches,
+  createDataset,
+  type Dataset,
+  type DatasetOptions,
+  readAll,
+  type Shares,
+  splitByIdentity,
+  stack,
+} from './datasets/dataset.ts';
+export { type Item, listItems } from './datasets/list.ts';
 export { NdconvError } from './errors.ts';
-export type { Axis, Field, FieldKind } from './formats/field.ts';
+export type { Annotation, Axis, Field, FieldKind } from './formats/field.ts';
 export { listFormats, readField, writeField } from './formats/index.ts';
 export {
   type Arrays,
@@ -26,6 +40,10 @@ export { operations } from './ops/index.ts';
 export { minimise, type Outcome, type Problem } from './optim/minimise.ts';
 export { OPTIMISERS, type OptimiserSettings } from './optim/settings.ts';
 export * from './pipeline/index.ts';
+export type { Operation as PrepareOperation } from './prepare/operations.ts';
+export { applyOperations, type Preparation } from './prepare/run.ts';
+export { type UndoOptions, undo } from './prepare/undo.ts';
+export { windowAround } from './prepare/window-around.ts';
 export { renderReport } from './report/html.ts';
 export type { Section } from './report/section.ts';
 export type { Grid, LayerWeights, StyleProblem } from './style/problem.ts';

@@ -9,10 +9,12 @@ import {
   splitByIdentity,
   surveyDataset,
 } from '../../datasets/dataset.ts';
-import { listItems, type Part, parts } from '../../datasets/list.ts';
+import { type Item, listItems, type Part, parts } from '../../datasets/list.ts';
 import { NdconvError } from '../../errors.ts';
+import type { Field } from '../../formats/field.ts';
 import type { ReadOptions } from '../../formats/index.ts';
 import type { Operation } from '../../prepare/operations.ts';
+import type { Section } from '../../report/section.ts';
 import type { CheckContext, RunContext, Step, ValuePlan } from '../step.ts';
 import { describeOperations, operationsSchema } from './operations.ts';
 
@@ -59,6 +61,27 @@ function describeCounts({ items, identities }: Dataset): string[] {
 
 const describePart = (part: Part, { items, identities }: Dataset): string =>
   `${part} ${identities.length} (${items.length} files)`;
+
+/** Files that a report shows. */
+const mostShown = 6;
+
+/** The parts in numbers, and the first file of some identities as it is once prepared. */
+async function describe(whole: Dataset, split: Record<Part, Dataset>): Promise<Section> {
+  const rows = parts.map(part => [part, split[part].identities.length, split[part].items.length]);
+  const shown: { label: string; field: Field }[] = [];
+  for (const identity of whole.identities.slice(0, mostShown)) {
+    const item = whole.items.find(({ identity: own }) => own === identity) as Item;
+    const field = await whole.read(item);
+    if (field) shown.push({ label: item.name, field });
+  }
+  return {
+    title: 'Dataset',
+    blocks: [
+      { type: 'table', columns: ['part', 'identities', 'files'], rows },
+      { type: 'fields', items: shown },
+    ],
+  };
+}
 
 export const dataset: Step<Parameters> = {
   name: 'dataset',
@@ -132,6 +155,7 @@ export const dataset: Step<Parameters> = {
       },
     },
   },
+  effect: true,
   outputs: { value: 'dataset', train: 'dataset', validation: 'dataset', test: 'dataset' },
   async check(context: CheckContext<Parameters>) {
     const kinds = ['value', ...parts];
@@ -189,7 +213,9 @@ export const dataset: Step<Parameters> = {
     };
   },
   async run(context) {
-    const { whole, split } = await open(context, context.note);
+    const { whole, split, others } = await open(context, context.note);
+    if (others.length > 0) context.note(`${others.length} files of no known format are left out`);
+    context.report(await describe(whole, split));
     return { value: whole, ...split };
   },
 };

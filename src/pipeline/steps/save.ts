@@ -126,7 +126,13 @@ export const save: Step<Parameters> = {
       problem({ at: fields?.sampleType === undefined ? ['path'] : ['sampleType'], message });
     }
     const size = p.undo === undefined ? '' : `, ${plan.shape.join('×')} again`;
-    return { outputs: {}, lines: [`writes ${p.path} (${format.name}${size})`] };
+    const bytes = plan.shape.reduce((a, b) => a * b, 4);
+    return {
+      outputs: {},
+      // Undone axis by axis: the result so far and the next.
+      ...(p.undo === undefined ? {} : { memory: 2 * bytes }),
+      lines: [`writes ${p.path} (${format.name}${size})`],
+    };
   },
   async run({ params, valueOf, write, note }) {
     const { input, path, undo: reference, undoValues: values, outside: beyond, nearest, ...options } = params;
