@@ -31,7 +31,10 @@ export interface WasmRendering {
   readonly text: string;
   /** Constant tables the backend places in memory once. */
   readonly tables?: readonly (Int32Array | Float32Array)[];
-  /** Bytes of working memory shared by all threads, kept between runs, 64-byte aligned. */
+  /**
+   * Bytes of working memory shared by all threads, 64-byte aligned. What phase 0 prepares once from constants is kept;
+   * anything else lasts for the call alone.
+   */
   readonly scratch?: number;
   /**
    * Bytes of working memory for each thread, a multiple of 64, of any content when a phase begins: thread t's part begins
@@ -45,6 +48,8 @@ export interface WasmRendering {
    * constants, and otherwise in every run.
    */
   readonly prepare?: readonly number[];
+  /** Names what phase 0 makes of those inputs: calls with the same name and inputs may share it. */
+  readonly form?: string;
 }
 
 /** `constants` tells which inputs never change, as far as that is known: what is prepared from them is free. */

@@ -154,6 +154,17 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
     scratch: biasAt + kernel.groups * blocks * block * 4,
     phases: 2,
     prepare: kernel.bias ? [1, 2] : [1],
+    form: JSON.stringify([
+      'direct',
+      C,
+      K,
+      kernel.groups,
+      taps,
+      block,
+      kernel.flip,
+      kernel.transpose,
+      kernel.bias,
+    ]),
   };
 }
 

@@ -182,6 +182,17 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
     workspace: 2 * area,
     phases: 2,
     prepare: kernel.bias ? [1, 2] : [1],
+    form: JSON.stringify([
+      choice.tile,
+      choice.taps,
+      C,
+      K,
+      lanes,
+      kernel.kernelShape,
+      kernel.flip,
+      kernel.transpose,
+      kernel.bias,
+    ]),
   };
 }
 

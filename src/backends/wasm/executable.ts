@@ -2,13 +2,12 @@
 // runs.
 
 import { flopsOf } from '../../../kernels/cost.ts';
-import { keyOf } from '../../../kernels/kernel.ts';
-import type { RenderWasm, WasmRendering, WasmTarget } from '../../../kernels/wasm.ts';
-import { wasmRenderings } from '../../../kernels/wasm-table.ts';
+import type { WasmRendering, WasmTarget } from '../../../kernels/wasm.ts';
 import { elementCount, hasMargin, pack, sameLayout, spread } from '../../tensor/layout.ts';
 import type { CallTime, Executable, PlannedTensor, ProgramPlan } from '../backend.ts';
 import { assemble } from './assemble.ts';
-import { allocate, mapMemory } from './memory.ts';
+import { allocate, type MemoryMap, mapMemory, sizeOf } from './memory.ts';
+import { renderCalls } from './rendered.ts';
 import { instantiate, type Run, type Step, type Steps } from './steps.ts';
 import type { Team } from './team.ts';
 
@@ -19,13 +18,7 @@ export async function compile(
   team: Team,
   measure: boolean,
 ): Promise<Executable> {
-  const renderings = new Map<string, WasmRendering>();
-  const keys = plan.calls.map(({ call, inputs }) => {
-    const constants = inputs.map(i => plan.tensors[i].role === 'constant');
-    const key = `${keyOf(call)} ${constants.map(Number).join('')}`;
-    if (!renderings.has(key)) renderings.set(key, render(call, target, constants));
-    return key;
-  });
+  const { keys, renderings } = renderCalls(plan, target);
   const map = mapMemory(plan, keys, renderings, team.threads);
   const order = new Map([...renderings.keys()].map((key, i) => [key, i]));
   const modules: WebAssembly.Module[] = [];
@@ -38,44 +31,83 @@ export async function compile(
       if (table instanceof Int32Array) new Int32Array(memory.buffer, at, table.length).set(table);
       else new Float32Array(memory.buffer, at, table.length).set(table);
     });
-  for (const tensor of plan.tensors)
-    if (tensor.data) spread(tensor.layout, tensor.data, view(memory, tensor));
-
   const steps = plan.calls.map(({ inputs, output }, c): Step => {
-    const { prepare, phases = 1 } = renderings.get(keys[c])!;
-    const constant = prepare?.every(i => plan.tensors[inputs[i]].role === 'constant') ?? false;
-    const addresses = [output, ...inputs].map(i => plan.tensors[i].offset);
+    const { phases = 1 } = renderings.get(keys[c])!;
+    const addresses = [output, ...inputs].map(i => map.tensors[i]);
     return {
       module: order.get(keys[c])!,
-      addresses: [...addresses, ...map.tables.get(keys[c])!, map.scratch[c], map.workspace],
-      firstPhase: constant ? 1 : 0,
+      addresses: [...addresses, ...map.tables.get(keys[c])!, map.scratch[c], map.workspace[c]],
+      firstPhase: map.prepared[c] ? 1 : 0,
       phases,
     };
   });
-  return new WasmExecutable(plan, { memory, modules, steps }, team, measure);
+  const program = { memory, modules, steps };
+  const runs = instantiate(program);
+  prepareConstants(plan, keys, renderings, map, program, runs);
+  for (const [i, tensor] of plan.tensors.entries())
+    if (tensor.data && map.tensors[i] >= 0)
+      spread(tensor.layout, tensor.data, view(memory, tensor, map.tensors[i]));
+  return new WasmExecutable(plan, map.tensors, program, runs, team, measure);
 }
 
-const render: RenderWasm = (call, target, constants) =>
-  wasmRenderings[call.kernel.family](call, target, constants);
+// Runs phase 0 of the calls that prepare from constants, once for each place it fills.
+function prepareConstants(
+  plan: ProgramPlan,
+  keys: readonly string[],
+  renderings: ReadonlyMap<string, WasmRendering>,
+  map: MemoryMap,
+  { memory, steps }: Steps,
+  runs: readonly Run[],
+): void {
+  const place = (i: number, at: number) => {
+    const { layout, data } = plan.tensors[i];
+    spread(layout, data!, view(memory, plan.tensors[i], at));
+  };
+  const filled = new Set<number>();
+  plan.calls.forEach(({ inputs }, c) => {
+    if (!map.prepared[c] || filled.has(map.scratch[c])) return;
+    filled.add(map.scratch[c]);
+    const { prepare = [] } = renderings.get(keys[c])!;
+    const addresses = [...steps[c].addresses];
+    let at = map.staging;
+    for (const i of new Set(prepare.map(p => inputs[p]))) {
+      const kept = map.tensors[i] >= 0;
+      place(i, kept ? map.tensors[i] : at);
+      if (kept) continue;
+      inputs.forEach((input, position) => {
+        if (input === i) addresses[1 + position] = at;
+      });
+      at += sizeOf(plan, i);
+    }
+    runs[steps[c].module](0, 0, 1, ...addresses);
+  });
+}
 
-const view = (memory: WebAssembly.Memory, { offset, layout }: PlannedTensor): Float32Array =>
-  new Float32Array(memory.buffer, offset, elementCount(layout));
+const view = (memory: WebAssembly.Memory, { layout }: PlannedTensor, at: number): Float32Array =>
+  new Float32Array(memory.buffer, at, elementCount(layout));
 
 class WasmExecutable implements Executable {
   private readonly plan: ProgramPlan;
+  private readonly places: readonly number[];
   private readonly program: Steps;
   private readonly runs: readonly Run[];
   private readonly team: Team;
   private readonly number: number;
   private readonly seconds: Float64Array | undefined;
 
-  constructor(plan: ProgramPlan, program: Steps, team: Team, measure: boolean) {
+  constructor(
+    plan: ProgramPlan,
+    places: readonly number[],
+    program: Steps,
+    runs: readonly Run[],
+    team: Team,
+    measure: boolean,
+  ) {
     this.plan = plan;
+    this.places = places;
     this.program = program;
     this.team = team;
-    this.runs = instantiate(program);
-    for (const { module, addresses, firstPhase } of program.steps)
-      if (firstPhase === 1) this.runs[module](0, 0, 1, ...addresses);
+    this.runs = runs;
     this.number = team.load(program);
     this.seconds = measure ? new Float64Array(plan.calls.length) : undefined;
   }
@@ -96,7 +128,10 @@ class WasmExecutable implements Executable {
   }
 
   async read(tensor: number): Promise<Float32Array> {
-    return pack(this.plan.tensors[tensor].layout, this.valuesOf(tensor));
+    const { layout, data } = this.plan.tensors[tensor];
+    // Constants that were only prepared from are not in the memory any more.
+    if (this.places[tensor] < 0) return Float32Array.from(data!);
+    return pack(layout, this.valuesOf(tensor));
   }
 
   times(): CallTime[] {
@@ -121,6 +156,6 @@ class WasmExecutable implements Executable {
   }
 
   private valuesOf(tensor: number): Float32Array {
-    return view(this.program.memory, this.plan.tensors[tensor]);
+    return view(this.program.memory, this.plan.tensors[tensor], this.places[tensor]);
   }
 }
