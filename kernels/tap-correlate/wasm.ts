@@ -1,6 +1,7 @@
 // tap-correlate as register-blocked SIMD: a tile of rows (channels of A) × vectors (channels of B) of sums stays in
 // registers while cells stream by. Cells are cut into a fixed number of parts; each part sums into its own copy of the
-// result in scratch, and a second phase adds the parts in order, so that threads do not change the result.
+// result in scratch, and a second phase adds the parts in order, so that threads do not change the result. Within a part
+// all tiles pass over a block of cells that stays in the cache, going on from the sums of the block before.
 
 import { channelsOf, originOf, pitchesOf, product } from '../../src/tensor/layout.ts';
 import { tapIndices } from '../../src/tensor/taps.ts';
@@ -27,6 +28,10 @@ const MAX_PARTS = 16;
 const PART = 512;
 const MAX_SCRATCH = 32 * 1024 * 1024;
 const CHUNK = 64;
+/** Bytes of A and B that all tiles pass over before the next are taken. */
+const BLOCK = 96 * 1024;
+/** Pieces of work at least, so that threads have equal shares. */
+const PIECES = 32;
 
 export function renderTapCorrelate(call: KernelCall, target: WasmTarget): WasmRendering {
   const kernel = call.kernel as TapCorrelate;
@@ -82,26 +87,43 @@ export function renderTapCorrelate(call: KernelCall, target: WasmTarget): WasmRe
         }
   });
   const tileCount = tiles.length / 4;
+  const groups = Math.min(tileCount, Math.ceil(PIECES / parts));
+  const blockChunks = Math.max(1, Math.floor(BLOCK / ((CA + CB) * 4 * Math.min(CHUNK, length))));
   const stepIn = (inSteps.at(-1) ?? 0) * CA * 4;
   const stepB = CB * 4;
   const functions = shapes.map((s, n) => tile(n, s.rows, s.lanes, stepIn, stepB, J, target));
 
-  const tileAt = (o: number) =>
-    `(i32.load offset=${o} ${plus(get('table1'), times(`(i32.rem_u ${get('i')} ${i32(tileCount)})`, i32(16)))})`;
+  const tileAt = (o: number) => `(i32.load offset=${o} ${get('u')})`;
   const dispatch = shapes
     .map(
       (_, n) =>
-        `(if (i32.eq ${get('s')} ${i32(n)}) (then (call $tile${n} ${plus(get('input0'), tileAt(0))} ${plus(get('input1'), tileAt(4))} ${plus(get('d'), tileAt(8))} ${get('f')} ${get('l')})))`,
+        `(if (i32.eq ${get('s')} ${i32(n)}) (then (call $tile${n} ${plus(get('input0'), tileAt(0))} ${plus(get('input1'), tileAt(4))} ${plus(get('d'), tileAt(8))} ${get('f')} ${get('e')} ${get('more')})))`,
     )
     .join('');
   const target0 = direct ? get('output') : plus(get('scratch'), times(get('p'), i32(size * 4)));
-  const firstPhase = `${share('i', 'to', tileCount * parts)} ${loopUpTo(
+  const rangeAt = (o: number) =>
+    plus(
+      get('table0'),
+      times(`(i32.load offset=${o} ${plus(get('table2'), times(get('p'), i32(4)))})`, i32(12)),
+    );
+  const tileOf = (g: string) =>
+    plus(get('table1'), times(`(i32.div_u ${times(g, i32(tileCount))} ${i32(groups)})`, i32(16)));
+  // A piece is a part of the cells and a group of tiles.
+  const firstPhase = `${share('i', 'to', groups * parts)} ${loopUpTo(
     'i',
     get('to'),
     `
-    ${set('p', `(i32.div_u ${get('i')} ${i32(tileCount)})`)} ${set('d', target0)} ${set('s', tileAt(12))}
-    ${set('f', plus(get('table0'), times(`(i32.load ${plus(get('table2'), times(get('p'), i32(4)))})`, i32(12))))}
-    ${set('l', plus(get('table0'), times(`(i32.load offset=4 ${plus(get('table2'), times(get('p'), i32(4)))})`, i32(12))))} ${dispatch}`,
+    ${set('p', `(i32.div_u ${get('i')} ${i32(groups)})`)} ${set('g', `(i32.rem_u ${get('i')} ${i32(groups)})`)} ${set('d', target0)}
+    ${set('f', rangeAt(0))} ${set('l', rangeAt(4))} ${set('more', i32(0))}
+    ${loopUpTo(
+      'f',
+      get('l'),
+      `${set('e', plus(get('f'), i32(blockChunks * 12)))} ${set('e', `(select ${get('e')} ${get('l')} (i32.lt_u ${get('e')} ${get('l')}))`)}
+      ${set('u', tileOf(get('g')))} ${set('v', tileOf(plus(get('g'), i32(1))))}
+      ${loopUpTo('u', get('v'), `${set('s', tileAt(12))} ${dispatch}`, 16)}
+      ${set('more', i32(1))}`,
+      blockChunks * 12,
+    )}`,
   )}`;
   const [row, column] = [`(i32.div_u ${get('i')} ${i32(J)})`, `(i32.rem_u ${get('i')} ${i32(J)})`];
   const source = kernel.symmetric
@@ -121,7 +143,7 @@ export function renderTapCorrelate(call: KernelCall, target: WasmTarget): WasmRe
     text: `${functions.join('\n')}\n${runFunction(
       2,
       3,
-      `${locals('i32', 'i', 'to', 'p', 'd', 's', 'f', 'l')} ${locals('f64', 'sum')}`,
+      `${locals('i32', 'i', 'to', 'p', 'g', 'd', 's', 'f', 'l', 'e', 'u', 'v', 'more')} ${locals('f64', 'sum')}`,
       `(if (i32.eqz ${get('phase')}) (then ${firstPhase}) (else ${secondPhase}))`,
     )}`,
     tables: [Int32Array.from(chunks), Int32Array.from(tiles), Int32Array.from(ranges)],
@@ -130,7 +152,7 @@ export function renderTapCorrelate(call: KernelCall, target: WasmTarget): WasmRe
   };
 }
 
-// Sums over the chunks from `f` to `l` of the table into rows × lanes of the result.
+// Sums over the chunks from `f` to `l` of the table into rows × lanes of the result, or adds to them where there are `more`.
 function tile(
   n: number,
   rows: number,
@@ -151,6 +173,12 @@ function tile(
     for (let v = 0; v < vectors; v++)
       inner += set(`s${i * vectors + v}`, madd(get('x'), get(`w${v}`), get(`s${i * vectors + v}`)));
   }
+  const before = sums
+    .map((sum, i) => {
+      const [row, v] = [Math.floor(i / vectors), i % vectors];
+      return set(sum, loadLanes(get('r'), (row * J + 4 * v) * 4, Math.min(4, lanes - 4 * v)));
+    })
+    .join(' ');
   let stores = '';
   for (let i = 0; i < rows; i++)
     for (let v = 0; v < vectors; v++)
@@ -160,8 +188,9 @@ function tile(
         get(`s${i * vectors + v}`),
         Math.min(4, lanes - 4 * v),
       );
-  return `(func $tile${n} (param $at i32) (param $bt i32) (param $r i32) (param $f i32) (param $l i32)
+  return `(func $tile${n} (param $at i32) (param $bt i32) (param $r i32) (param $f i32) (param $l i32) (param $more i32)
     ${locals('i32', 'a', 'b', 'n')} ${locals('v128', 'x', ...sums, ...Array.from({ length: vectors }, (_, v) => `w${v}`))}
+    (if ${get('more')} (then ${before}))
     ${loopUpTo(
       'f',
       get('l'),
@@ -172,3 +201,10 @@ function tile(
     )}
     ${stores})`;
 }
+
+// The first `count` lanes of a vector; the others come from what lies behind, or are zero, and are never stored.
+const loadLanes = (address: string, offset: number, count: number): string => {
+  const at = `offset=${offset} align=4 ${address}`;
+  if (count > 2) return `(v128.load ${at})`;
+  return count === 2 ? `(v128.load64_zero ${at})` : `(v128.load32_zero ${at})`;
+};
