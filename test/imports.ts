@@ -43,7 +43,7 @@ const allowed: Record<string, string[]> = {
     'src/report',
     'src/optim',
   ],
-  'src/cli': ['src/pipeline', 'src/formats', 'src/backends', 'src/report'],
+  'src/cli': ['src/pipeline', 'src/networks', 'src/formats', 'src/backends', 'src/report'],
   'src/index.ts': [
     'src/tensor',
     'src/backends',

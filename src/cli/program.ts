@@ -56,6 +56,48 @@ function addPipelineOptions(command: Command): Command {
     .option('--json', 'print JSON for programs');
 }
 
+function addNetworkCommands(program: Command): void {
+  const commands = () => import('./commands/network.ts');
+  const network = program.command('network').description('list, download and inspect networks');
+  const json = ['--json', 'print JSON for programs'] as const;
+  network
+    .command('list')
+    .description('list the networks by name, and which of them are here')
+    .option(...json)
+    .action(async flags => (await commands()).list(flags));
+  network
+    .command('show')
+    .description('print where a network comes from, its licence, its preprocessing and whom to cite')
+    .argument('<name>', 'the network')
+    .option(...json)
+    .action(async (name: string, flags) => (await commands()).show(name, flags));
+  network
+    .command('get')
+    .description('download the weights of a network; what broke off goes on, what is here is checked')
+    .argument('<name>', 'the network')
+    .option('--offline', 'download nothing: check what is here, or fail')
+    .option(...json)
+    .action(async (name: string, flags) => (await commands()).get(name, flags));
+  network
+    .command('add')
+    .description('keep a file of your own: a network that describes itself, or the weights of a known one')
+    .argument('<file>', '.onnx or model.json; with --as any file of weights')
+    .option('--as <name>', 'the known network whose weights these are')
+    .option('--name <name>', 'how to call the network (default: the name of the file)')
+    .option(...json)
+    .action(async (file: string, flags) => (await commands()).add(file, flags));
+  network
+    .command('inspect')
+    .description(
+      'print the layers: shapes, parameters, receptive field (size, stride, start) and multiply-adds',
+    )
+    .argument('<network>', 'a file of a network or of weights, or a name')
+    .option('-i, --input <sizes>', 'size of the input for shapes and cost: 224x224')
+    .option('--dot', 'print the graph in the DOT language')
+    .option(...json)
+    .action(async (which: string, flags) => (await commands()).inspect(which, flags));
+}
+
 /** Builds the commands; `finish` is told the exit code. */
 export function createProgram(
   options: CommandLineOptions = {},
@@ -125,6 +167,7 @@ Examples:
     .description('list the file formats')
     .option('--json', 'print JSON for programs')
     .action(async (flags: { json?: boolean }) => (await import('./commands/formats.ts')).formats(flags));
+  addNetworkCommands(program);
   program
     .command('doctor')
     .description('compare every backend with the reference, and say which one auto takes')

@@ -50,8 +50,16 @@ function stepSection(step: Step): string {
 
 const upper = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
-function commandSection(command: Command): string {
-  const usage = `ndconv ${command.name()} ${command.usage()}`.trim();
+/** A command, or those below it. */
+function commandSections(command: Command, before = ''): string[] {
+  const name = `${before}${command.name()}`;
+  return command.commands.length > 0
+    ? command.commands.flatMap(inner => commandSections(inner, `${name} `))
+    : [commandSection(command, name)];
+}
+
+function commandSection(command: Command, name: string): string {
+  const usage = `ndconv ${name} ${command.usage()}`.trim();
   const rows = [
     ...command.registeredArguments.map(argument => [
       code(argument.required ? `<${argument.name()}>` : `[${argument.name()}]`),
@@ -60,7 +68,7 @@ function commandSection(command: Command): string {
     ...(command.options as Option[]).map(option => [code(option.flags), option.description]),
   ];
   const options = rows.length > 0 ? `\n\n${table(['argument', 'meaning'], rows)}` : '';
-  return `### ndconv ${command.name()}\n\n${upper(command.description())}: \`${usage}\`${options}`;
+  return `### ndconv ${name}\n\n${upper(command.description())}: \`${usage}\`${options}`;
 }
 
 const language = `- \`@id\` or \`@id.output\` stands for the result of another step. The order of the steps in the file does not matter:
@@ -105,7 +113,7 @@ ${Object.values(steps).map(stepSection).join('\n\n')}
 
 ## Commands
 
-${program.commands.map(commandSection).join('\n\n')}
+${program.commands.flatMap(command => commandSections(command)).join('\n\n')}
 
 ${running}
 

@@ -67,11 +67,10 @@ function residual(making: Making, name: string, out: number, down: boolean): Mak
     layers.push(named(skip, 'average-pool', { window: 2 }, [input]));
     sizes = spatial.map(n => Math.floor(n / 2));
     const short = afterValid(spatial, 3).map((n, a) => sizes[a] - n);
-    if (short.some(n => n > 0)) {
-      const rules = [null, ...short.map(high => (high > 0 ? padTo(high) : null)), null];
-      layers.push(named(`${name}/pad`, 'pad-axes', { rules }, [inner]));
-      inner = `${name}/pad`;
-    }
+    // There for every size, so that layers have the same names for all; where nothing is short it hands on what it reads.
+    const rules = [null, ...short.map(high => (high > 0 ? padTo(high) : null)), null];
+    layers.push(named(`${name}/pad`, 'pad-axes', { rules }, [inner]));
+    inner = `${name}/pad`;
     if (out > depth) {
       const rules = [null, ...spatial.map(() => null), padTo(out - depth)];
       layers.push(named(`${name}/widen`, 'pad-axes', { rules }, [skip]));

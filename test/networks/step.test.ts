@@ -3,10 +3,12 @@
 import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'tape';
+import { addNetwork } from '../../src/networks/registry/index.ts';
 import { checkPipeline, PipelineError, runPipeline } from '../../src/pipeline/index.ts';
 import { realData, temporaryFolder, testWith } from '../formats/support.ts';
 
 const folder = temporaryFolder();
+process.env.NDCONV_CACHE = join(folder, 'cache');
 
 const foam = 'uses: generate\n    with: { what: foam, rank: 2, size: 16 }';
 const photograph =
@@ -61,7 +63,27 @@ const cases: [name: string, network: string, ...says: RegExp[]][] = [
     /^11:13 from must be one of .*did you mean "vgg19"/,
     /no file x/,
   ],
-  ['a known network without weights', 'from: vgg19', /^11:13 from: vgg19 needs 'weights'/],
+  [
+    'a known network whose weights are not here',
+    'from: vgg19',
+    /^11:13 the weights of vgg19 are not here; download them with: ndconv network get vgg19, or name a file/,
+  ],
+  [
+    'a network that was not added',
+    'from: added\nname: beat',
+    /^12:13 there is no network 'beat'; there are face-api/,
+  ],
+  [
+    'both ranks',
+    'from: face-api\ninflate: { axis: 0 }\nproject: { axis: 0 }',
+    /^13:\d+ 'inflate' and 'project' undo/,
+  ],
+  [
+    'an axis that there is not',
+    'from: face-api\ninflate: { axis: 5 }',
+    /^12:\d+ inflate: axis 5 is none of the 3/,
+  ],
+  ['other channels', 'from: face-api\nchannels: 2', /^12:17 the network takes 3 channels; give 1 to repeat/],
   ['layers without layers', 'from: layers\nrank: 2', /^11:13 from: layers needs 'layers'/],
   [
     'parameters of another source',
@@ -137,6 +159,31 @@ layers:
   ]);
   await runPipeline(file, { out: join(folder, 'out') });
   t.ok(existsSync(join(folder, 'out', 'report.html')), 'it ran');
+});
+
+test('network step: networks by name, from files and in another rank', async t => {
+  const scan = 'uses: generate\n    with: { what: foam, rank: 3, size: 40 }';
+  const lines = async (network: string) =>
+    (await checkPipeline(write(network, scan))).plan.steps.get('net')!.lines!;
+  const bytes = realData('models/ecg_heartbeats/ecg_heartbeats.onnx');
+  if (!existsSync(bytes)) return t.comment(`no files of networks: ${bytes} is not there`);
+  copyFileSync(
+    realData('models/squeezenet1_1/squeezenet1_1.safetensors'),
+    join(folder, 'squeeze.safetensors'),
+  );
+  const squeeze = 'from: squeezenet1_1\nweights: squeeze.safetensors\nchannels: 1';
+  const inflated = await lines(`${squeeze}\ninflate: { axis: 0, how: centre }`);
+  t.match(inflated[0], /^squeezenet1_1: rank 3, 1 channel in, 66 layers/);
+  t.equal(inflated.at(-1), 'inflated along axis 0: centre');
+  await addNetwork(bytes, { name: 'beats' });
+  const beats = await refusal('from: added\nname: beats', scan);
+  t.match(beats.join(), /takes 1 spatial dimension/, 'it was read');
+  copyFileSync(bytes, join(folder, 'beats.onnx'));
+  t.match((await refusal('from: file\npath: beats.onnx', scan)).join(), /takes 1 spatial dimension/);
+  t.match(
+    (await refusal('from: file\npath: pipeline.yaml'))[0],
+    /^12:13 pipeline.yaml: is no file of a network/,
+  );
 });
 
 test('network step: a seed of its own chooses other random weights, whatever that of the pipeline', async t => {
