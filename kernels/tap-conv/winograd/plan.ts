@@ -23,6 +23,15 @@ const WORTH = 0.85;
  * memory (much of it where they leave the last cache), and larger blocks.
  */
 const LARGER = { tile: 0.93, heavyTile: 0.85, block: 0.985 };
+/**
+ * Weights of so many bytes grow so many times at most by the transform, unless the smallest tiles already grow them more:
+ * they, not the tensors, fill the memory, and they leave the last cache anyway. A step of style transfer through VGG-19
+ * on 256 × 256 takes 312 MiB so, and 478 MiB without this in 12 % less time.
+ */
+const HEAVY = [
+  { bytes: 20e6, growth: 2 },
+  { bytes: 8e6, growth: 3 },
+];
 /** Largest expected error, relative to the largest output; the worst measured is 3 times the expected. */
 const ERROR = 2e-5;
 /** How much a map of n points adds to the rounding error of a direct sum, by n. */
@@ -69,10 +78,12 @@ export function chooseWinograd(
 ): PricedChoice | undefined {
   if (!winogradFits(call)) return undefined;
   const { kernelShape } = call.kernel as TapConv;
+  const original = 4 * product(kernelShape) * channelsOf(call.inputs[0]) * channelsOf(call.output);
   const alone = { ...target, threads: 1 };
   let best: PricedChoice | undefined;
   for (const tile of tilesFor([1, ...kernelShape], channelsOf(call.inputs[0]))) {
     const found = bestBlock(call, alone, tile, constant);
+    if (best && HEAVY.some(h => found.weights > h.bytes && found.weights > h.growth * original)) continue;
     const larger = best && product(tile.tile) > product(best.tile);
     const part = !larger ? 1 : found.weights > LAST_CACHE ? LARGER.heavyTile : LARGER.tile;
     if (!best || found.time < part * best.time) best = found;
