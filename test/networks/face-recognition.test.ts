@@ -1,32 +1,15 @@
 // The face recognition network against the same network in TensorFlow.js, which the package that brings the weights runs.
 
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import test from 'tape';
 import { createWasmBackend } from '../../src/backends/wasm/backend.ts';
 import { loadKnownNetwork } from '../../src/networks/architectures.ts';
 import { evaluateNetwork } from '../../src/networks/evaluate.ts';
 import { readTensors } from '../../src/networks/readers/index.ts';
 import { relativeError } from '../conformance/evaluate.ts';
+import { faceApiFolder, loadFaceApi } from '../tfjs.ts';
 
-const folder = dirname(createRequire(import.meta.url).resolve('@vladmandic/face-api/package.json'));
-const manifest = join(folder, 'model/face_recognition_model-weights_manifest.json');
-
-/** Its bundle for browsers, which looks for a window; it computes in plain JavaScript here. */
-async function loadFaceApi(): Promise<any> {
-  const page = { window: globalThis, document: { createElement: () => ({ getContext: () => null }) } };
-  Object.assign(globalThis, page);
-  const { warn } = console;
-  console.warn = () => {};
-  try {
-    const faceApi = await import(join(folder, 'dist/face-api.esm.js'));
-    await faceApi.tf.setBackend('cpu');
-    return faceApi;
-  } finally {
-    console.warn = warn;
-    for (const name of Object.keys(page)) delete (globalThis as Record<string, unknown>)[name];
-  }
-}
+const manifest = join(faceApiFolder, 'model/face_recognition_model-weights_manifest.json');
 
 test('face recognition gives what TensorFlow.js gives', async t => {
   const { tf, FaceRecognitionNet } = await loadFaceApi();
