@@ -1,18 +1,10 @@
 // NumPy's .npz, in and out: named arrays in a zip file, unpacked by fflate. A field is written as `data`, `spacing`,
 // `affine` (4×4, array index to RAS+ mm) for people with NumPy, and `ndconv`, a text that lets it come back whole.
 
-import type { UnzipFileInfo, Unzipped } from 'fflate';
 import { arrayOptions, describeArray } from './arrays.ts';
-import { expectInflatable, readWhole, startsWith } from './bytes.ts';
+import { readWhole, startsWith } from './bytes.ts';
 import type { Field } from './field.ts';
-import {
-  decoding,
-  type Encoded,
-  type FieldHeader,
-  type Format,
-  formatError,
-  type ReadOptions,
-} from './format.ts';
+import { type Encoded, type FieldHeader, type Format, formatError, type ReadOptions } from './format.ts';
 import {
   arrayOf,
   decodeNpyText,
@@ -25,22 +17,12 @@ import {
   readNpy,
 } from './npy.ts';
 import { sampleTypeOf } from './samples.ts';
+import { unzip } from './zip.ts';
 
 /** Unpacked members by name without `.npy`, only those that are arrays. */
 async function unpack(path: string, bytes: Uint8Array): Promise<Map<string, Uint8Array>> {
-  const { unzipSync } = await import('fflate');
-  const filter = ({ name, size, originalSize, compression }: UnzipFileInfo): boolean => {
-    if (compression === 8) expectInflatable(path, originalSize, size, name);
-    else if (originalSize > bytes.length)
-      throw formatError(
-        path,
-        `${name} is said to hold ${originalSize} bytes, more than the file`,
-        'copy or export it again',
-      );
-    return name.endsWith('.npy');
-  };
-  const files: Unzipped = await decoding(path, 'npz', () => unzipSync(bytes, { filter }));
-  return new Map(Object.entries(files).map(([name, data]) => [name.slice(0, -4), data]));
+  const members = await unzip(path, bytes, 'npz', name => name.endsWith('.npy'));
+  return new Map([...members].map(([name, data]) => [name.slice(0, -4), data]));
 }
 
 /**

@@ -115,6 +115,15 @@ test('pytorch: files that lie or are of another kind are refused', async t => {
   for (const [name, bytes, pattern] of cases) await refuses(t, () => readPyTorch(bytes), pattern, name);
 });
 
+test('pytorch: a zip directory said to be endless', async t => {
+  const bytes = Buffer.from(readFileSync(fixture('checkpoint.pth')));
+  // The number of members in the zip64 record that PyTorch writes at the end.
+  const at = bytes.lastIndexOf('PK\x06\x06', undefined, 'latin1');
+  bytes.writeUInt32LE(0xffffffff, at + 32);
+  bytes.writeUInt16LE(0xffff, bytes.lastIndexOf('PK\x05\x06', undefined, 'latin1') + 8);
+  await refuses(t, () => readPyTorch(bytes), /more members than fit/, 'four billion members');
+});
+
 test('pytorch: a dictionary that holds itself is read once', async t => {
   // {'self': itself, 'w': tensor}
   const pickle = [

@@ -2,11 +2,10 @@
 // the pickle is read by our restricted machine, to which only tensors, storages and dictionaries are known. Files from
 // before PyTorch 1.6 (no zip), TorchScript programs and whole pickled modules are refused by name.
 
-import type { UnzipFileInfo } from 'fflate';
 import type { NdconvError } from '../../../errors.ts';
-import { expectInflatable } from '../../../formats/bytes.ts';
 import { decoding, formatError } from '../../../formats/format.ts';
 import { bytesOf, decodeSamples, type StoredType } from '../../../formats/samples.ts';
+import { unzip } from '../../../formats/zip.ts';
 import { product } from '../../../tensor/layout.ts';
 import { strided } from '../constants.ts';
 import { Dictionary, type Known, plainText, unpickle } from './pickle.ts';
@@ -122,19 +121,8 @@ function findKnown(path: string, name: string): Known {
 
 /** Members of the zip by their names within its one folder. */
 async function unpack(path: string, bytes: Uint8Array): Promise<Map<string, Uint8Array>> {
-  const { unzipSync } = await import('fflate');
-  let total = 0;
-  const filter = ({ name, size, originalSize, compression }: UnzipFileInfo): boolean => {
-    if (compression === 8) expectInflatable(path, originalSize, size, name);
-    total += originalSize;
-    if (originalSize > 64 * bytes.length || total > 16 * bytes.length + (1 << 26))
-      throw formatError(path, `its members are said to hold ${total} bytes`, 'copy or save it again', {
-        total,
-      });
-    return true;
-  };
-  const files = await decoding(path, 'a PyTorch file', () => unzipSync(bytes, { filter }));
-  return new Map(Object.entries(files).map(([name, data]) => [name.slice(name.indexOf('/') + 1), data]));
+  const members = await unzip(path, bytes, 'a PyTorch file');
+  return new Map([...members].map(([name, data]) => [name.slice(name.indexOf('/') + 1), data]));
 }
 
 /** Whether these are the first bytes of a PyTorch file from before 1.6: a pickle whose first object is its magic number. */
