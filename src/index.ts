@@ -33,9 +33,21 @@ export { Graph, type Value } from './graph/graph.ts';
 export { Program } from './graph/program.ts';
 export { loadKnownNetwork } from './networks/architectures.ts';
 export { evaluateNetwork, planNetwork } from './networks/evaluate.ts';
+export { inspectNetwork, type LayerFacts } from './networks/inspect.ts';
 export { type LayerDescription, layeredNetwork } from './networks/layered.ts';
 export { instantiate, type Layer, type Network } from './networks/network.ts';
 export { randomFilters } from './networks/random-filters.ts';
+export { acceptOneChannel, type Inflation, inflate, type Projection, project } from './networks/ranks.ts';
+export { readNetwork, readTensors } from './networks/readers/index.ts';
+export {
+  type Box,
+  clipBox,
+  planReceptive,
+  receptiveBox,
+  receptiveCells,
+  receptiveFields,
+} from './networks/receptive-field.ts';
+export { addNetwork, getNetwork, listNetworks, openNetwork } from './networks/registry/index.ts';
 export { operations } from './ops/index.ts';
 export { minimise, type Outcome, type Problem } from './optim/minimise.ts';
 export { OPTIMISERS, type OptimiserSettings } from './optim/settings.ts';
