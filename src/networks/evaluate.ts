@@ -2,8 +2,9 @@
 // Nothing is trained here.
 
 import type { Backend } from '../backends/backend.ts';
+import type { Forecast } from '../backends/forecast.ts';
 import { Graph, type Value } from '../graph/graph.ts';
-import { memoryOf, planProgram } from '../graph/plan.ts';
+import { planProgram } from '../graph/plan.ts';
 import { Program } from '../graph/program.ts';
 import type { Packed } from '../tensor/packed.ts';
 import { instantiate, type Network } from './network.ts';
@@ -29,16 +30,22 @@ function record(
   return { graph, outputs: Object.fromEntries([...values].map(([name, value]) => [name, read(value)])) };
 }
 
-/** Shapes without the batch, `[...spatial, channels]`, of layers (all where absent), and bytes that reading them takes. */
+/** Shapes without the batch, `[...spatial, channels]`, of layers (all where absent), and what reading them takes on a backend. */
 export function planNetwork(
   network: Network,
   shape: readonly number[],
   layers: readonly string[] = network.layers.map(({ name }) => name),
-): { shapes: Map<string, number[]>; peak: number } {
+  forecast?: Forecast,
+): { shapes: Map<string, number[]>; peak: number; seconds?: number; heaviest: string[] } {
   const { graph, outputs } = record(network, shape, layers, itself);
-  const { peak } = memoryOf(planProgram(graph, { outputs }).plan);
+  const { plan } = planProgram(graph, { outputs });
   const shapes = Object.entries(outputs).map(([name, value]) => [name, value.shape.slice(1)] as const);
-  return { shapes: new Map(shapes), peak };
+  return {
+    shapes: new Map(shapes),
+    peak: forecast?.bytes(plan) ?? plan.bytes,
+    seconds: forecast?.seconds(plan),
+    heaviest: forecast?.heaviest(plan, 3) ?? [],
+  };
 }
 
 /**

@@ -2,7 +2,7 @@
 // of the optimisers. Works for an image, a sound, a volume or weights alike.
 
 import type { Backend, CallTime } from '../backends/backend.ts';
-import { type Work, workOf } from '../backends/cost.ts';
+import type { Forecast } from '../backends/forecast.ts';
 import { NdconvError } from '../errors.ts';
 import { differentiate } from '../graph/differentiate.ts';
 import type { Value } from '../graph/graph.ts';
@@ -63,25 +63,41 @@ function prepare(problem: Problem, settings: OptimiserSettings): Prepared {
   return { request: { outputs, updates: stepper.updates }, stepper };
 }
 
-/** What minimising takes: bytes, kernel calls a step, and the work of a step. */
+/** What minimising takes: bytes, kernel calls a step, and expected seconds of a run of its program. */
 export interface MinimisePlan {
   permanent: number;
   peak: number;
   calls: number;
-  work: Work;
+  /** Undefined where the backend's speed is not known. */
+  seconds: number | undefined;
+  /** How the heaviest calls will be computed, where that is known. */
+  heaviest: string[];
 }
+
+/** Lines about the heaviest calls. */
+const HEAVIEST = 3;
 
 /**
  * What minimising will take, without running anything: bytes on the backend, and in `peak` what L-BFGS remembers on the
  * host too. Records nodes in the graph.
  */
-export function planMinimise(problem: Problem, settings: OptimiserSettings): MinimisePlan {
+export function planMinimise(
+  problem: Problem,
+  settings: OptimiserSettings,
+  forecast: Forecast,
+): MinimisePlan {
   const { plan } = planProgram(problem.loss.graph, prepare(problem, settings).request);
-  const { permanent, peak } = memoryOf(plan);
+  const { permanent } = memoryOf(plan);
   const values = Object.values(problem.variables).reduce((sum, { shape }) => sum + product(shape), 0);
   // Two arrays a step remembered, six points of a line search with their gradients, and the direction in double precision.
   const host = settings.name === 'lbfgs' ? 4 * values * (2 * settings.history + 15) : 0;
-  return { permanent, peak: peak + host, calls: plan.calls.length, work: workOf(plan) };
+  return {
+    permanent,
+    peak: forecast.bytes(plan) + host,
+    calls: plan.calls.length,
+    seconds: forecast.seconds(plan),
+    heaviest: forecast.heaviest(plan, HEAVIEST),
+  };
 }
 
 /** Runs up to `iterations` steps; `onStep` may return false to stop after the step in hand. */

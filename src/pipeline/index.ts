@@ -1,6 +1,7 @@
 // The pipeline language for programs: load, check and run pipeline files, as the command line does.
 
 import { basename } from 'node:path';
+import type { TargetOptions } from '../backends/forecast.ts';
 import { PipelineError } from './diagnostic.ts';
 import { loadSource } from './load.ts';
 import { planPipeline } from './plan.ts';
@@ -29,6 +30,8 @@ export interface CheckOptions extends Overrides {
   steps?: StepTable;
   /** Bytes that a run may take; what the machine has left where absent. */
   availableMemory?: number;
+  /** How the wasm backend will run, for what is said of memory and time. */
+  target?: TargetOptions;
 }
 
 async function resolveFile(file: string, options: CheckOptions): Promise<Resolution> {
@@ -50,7 +53,7 @@ export async function loadPipeline(file: string, options: CheckOptions = {}): Pr
 /** Reads a pipeline file and checks everything that can be before running. Errors: PipelineError, all problems in it. */
 export async function checkPipeline(file: string, options: CheckOptions = {}): Promise<CheckedPipeline> {
   const resolution = await resolveFile(file, options);
-  const plan = await planPipeline(resolution, options.availableMemory);
+  const plan = await planPipeline(resolution, options.availableMemory, options.target);
   if (resolution.problems.found.length > 0) throw new PipelineError(resolution.problems.found);
   return { ...resolution.pipeline, plan };
 }
@@ -60,9 +63,18 @@ export async function runPipeline(
   pipeline: string | CheckedPipeline,
   options: CheckOptions & RunOptions = {},
 ): Promise<RunResult> {
-  const { set, seed, backend, steps, availableMemory, ...running } = options;
+  const { set, seed, backend, steps, availableMemory, target, ...running } = options;
   if (typeof pipeline !== 'string') return executePipeline(pipeline, running);
-  const checked = await checkPipeline(pipeline, { set, seed, backend, steps, availableMemory });
+  const { threads, wide, winograd } = running;
+  const how = target ?? { threads, wide, winograd };
+  const checked = await checkPipeline(pipeline, {
+    set,
+    seed,
+    backend,
+    steps,
+    availableMemory,
+    target: how,
+  });
   outputFolder(checked, running.out);
   return executePipeline(checked, running);
 }

@@ -3,6 +3,7 @@
 
 import { totalmem } from 'node:os';
 import { decideAuto } from '../backends/choose.ts';
+import { forecastFor, type TargetOptions } from '../backends/forecast.ts';
 import { NdconvError } from '../errors.ts';
 import { listNames, nearestName } from './nearest.ts';
 import type { Complaint } from './problems.ts';
@@ -34,11 +35,14 @@ export function availableMemory(): number {
 export async function planPipeline(
   { pipeline, problems }: Resolution,
   available = availableMemory(),
+  target: TargetOptions = {},
 ): Promise<PipelinePlan> {
   const plans = new Map<string, StepPlan>();
   const order: ResolvedStep[] = [];
   const there = `${formatBytes(available)} are available`;
   let memory: PipelinePlan['memory'] = { peak: 0 };
+  const threads = target.threads ?? pipeline.threads;
+  const forecast = await forecastFor(pipeline.backend, { ...target, ...(threads ? { threads } : {}) });
   for (const step of pipeline.steps) {
     if (!step.needs.every(id => plans.has(id))) continue;
     let faults = 0;
@@ -52,6 +56,7 @@ export async function planPipeline(
         planOf: reference => planOf(reference, plans),
         seed: step.seed,
         backend: pipeline.backend,
+        forecast,
         problem: problem => complain(problem.at, explainProblem(problem, step)),
       });
       if (faults > 0) continue;

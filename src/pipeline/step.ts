@@ -2,6 +2,7 @@
 // schema, the did-you-mean, the reference page and the checks before a run.
 
 import type { Backend } from '../backends/backend.ts';
+import type { Forecast } from '../backends/forecast.ts';
 
 /** The kinds of value that flow between steps. */
 export type ValueKind = 'field' | 'network' | 'report' | 'table' | 'dataset' | 'preparation';
@@ -83,6 +84,8 @@ export interface CheckContext<P> {
   seed: number;
   /** As asked for: 'auto', 'reference', 'wasm', 'gpujs' or 'gpujs:mode'. */
   backend: string;
+  /** What programs will take on it. */
+  forecast: Forecast;
   /** Reports a problem at a place in the YAML file; checking goes on, and all problems are shown. */
   problem(problem: Problem): void;
 }

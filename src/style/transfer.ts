@@ -12,8 +12,9 @@
 // weights do the same everywhere.
 
 import type { Backend } from '../backends/backend.ts';
+import type { Forecast } from '../backends/forecast.ts';
 import { Graph, type Value } from '../graph/graph.ts';
-import { memoryOf, planProgram } from '../graph/plan.ts';
+import { planProgram } from '../graph/plan.ts';
 import { Program } from '../graph/program.ts';
 import { instantiate, type Network } from '../networks/network.ts';
 import { add, scale } from '../ops/arithmetic.ts';
@@ -69,8 +70,8 @@ const withoutWeights = (network: Network): Network => ({
   })),
 });
 
-/** Bytes it will take and the number of kernel calls a step, before anything runs. Only shapes matter in `given`. */
-export function planStyle(given: StyleProblem): MinimisePlan {
+/** What it will take on a backend, before anything runs. Only shapes matter in `given`. */
+export function planStyle(given: StyleProblem, forecast: Forecast): MinimisePlan {
   const problem = { ...given, network: withoutWeights(given.network) };
   const shapesOf = (grid: Grid, activations: string[], grams: string[]): Map<string, readonly number[]> => {
     const { outputs } = recordFeatures(problem.network, grid, activations, grams);
@@ -85,7 +86,7 @@ export function planStyle(given: StyleProblem): MinimisePlan {
       return new Map(Object.keys(layers).map(name => [name, blank(shapes.get(`gram ${name}`)!)]));
     }),
   };
-  const plan = planMinimise(record(problem, targets, ones), problem.optimiser);
+  const plan = planMinimise(record(problem, targets, ones), problem.optimiser, forecast);
   // Computing the targets takes less, unless a style is much larger than the result.
   const before = problem.styles.map(({ grid, layers }) => {
     const { graph, outputs } = recordFeatures(
@@ -94,7 +95,7 @@ export function planStyle(given: StyleProblem): MinimisePlan {
       contentLayers(problem),
       Object.keys(layers),
     );
-    return memoryOf(planProgram(graph, { outputs }).plan).peak;
+    return forecast.bytes(planProgram(graph, { outputs }).plan);
   });
   return { ...plan, peak: Math.max(plan.peak, ...before) };
 }

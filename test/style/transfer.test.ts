@@ -1,6 +1,7 @@
 // Style transfer in ranks 1 to 4 by the same code: its gradient against differences of the loss, its effect, its options.
 
 import test from 'tape';
+import { forecastFor } from '../../src/backends/forecast.ts';
 import { createReferenceBackend } from '../../src/backends/reference.ts';
 import { createWasmBackend } from '../../src/backends/wasm/backend.ts';
 import { createRandom } from '../../src/random.ts';
@@ -250,8 +251,9 @@ test('steps in rounds: each goes on from what the one before settled to', async 
   }
 });
 
-test('a plan says what it takes: more for more cells', t => {
-  const [small, large] = [planStyle(problemOf(2, 16)), planStyle(problemOf(2, 32))];
+test('a plan says what it takes: more for more cells', async t => {
+  const forecast = await forecastFor('reference');
+  const [small, large] = [16, 32].map(size => planStyle(problemOf(2, size), forecast));
   t.ok(large.peak > 3 * small.peak && large.peak < 5 * small.peak, `${small.peak} and ${large.peak} bytes`);
   t.ok(small.calls > 10);
   t.end();

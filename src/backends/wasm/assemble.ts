@@ -1,7 +1,6 @@
-// From WebAssembly text to modules, and what the engine at hand supports.
+// From WebAssembly text to modules.
 
 import wabt from 'wabt';
-import type { WasmTarget } from '../../../kernels/wasm.ts';
 
 type Wabt = Awaited<ReturnType<typeof wabt>>;
 let assembler: Promise<Wabt> | undefined;
@@ -20,12 +19,4 @@ export async function assemble(text: string): Promise<Uint8Array<ArrayBuffer>> {
   } finally {
     module.destroy();
   }
-}
-
-/** What this engine can execute. */
-export async function detectTarget(wide: boolean): Promise<WasmTarget> {
-  const probe = await assemble(
-    '(func (param v128) (result v128) (f32x4.relaxed_madd (local.get 0) (local.get 0) (local.get 0)))',
-  );
-  return { relaxed: WebAssembly.validate(probe), wide };
 }

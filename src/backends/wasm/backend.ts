@@ -4,8 +4,8 @@
 import { availableParallelism } from 'node:os';
 import { NdconvError } from '../../errors.ts';
 import type { Backend, BackendOptions } from '../backend.ts';
-import { detectTarget } from './assemble.ts';
 import { compile } from './executable.ts';
+import { hasRelaxed } from './features.ts';
 import { Team } from './team.ts';
 import { enableWide } from './wide.ts';
 
@@ -20,7 +20,7 @@ export async function createWasmBackend(options: BackendOptions = {}): Promise<B
       threads,
     });
   const wide = options.wide ? await enableWide() : false;
-  const target = { ...(await detectTarget(wide)), threads, winograd };
+  const target = { relaxed: hasRelaxed(), wide, threads, winograd };
   const team = await Team.start(threads);
   return {
     name: 'wasm',

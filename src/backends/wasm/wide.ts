@@ -2,8 +2,8 @@
 // if kernels compiled with it compute what the reference computes. A process is switched once.
 
 import { setFlagsFromString } from 'node:v8';
-import { detectTarget } from './assemble.ts';
 import { compile } from './executable.ts';
+import { mayWiden } from './features.ts';
 import { selfCheck } from './self-check.ts';
 import { Team } from './team.ts';
 
@@ -16,9 +16,8 @@ export function enableWide(): Promise<boolean> {
 }
 
 async function tryWide(): Promise<boolean> {
-  if (Number(process.versions.node.split('.')[0]) < 24) return false;
-  const target = await detectTarget(true);
-  if (!target.relaxed) return false;
+  if (!mayWiden()) return false;
+  const target = { relaxed: true, wide: true };
   setFlagsFromString('--experimental-wasm-revectorize');
   // The baseline compiler does not widen: check what the optimising one makes, as it will of the hot loops of long runs.
   setFlagsFromString('--no-liftoff');

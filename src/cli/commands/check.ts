@@ -6,7 +6,12 @@ import type { PipelineFlags } from '../program.ts';
 import { printLine } from '../streams.ts';
 
 export async function check(file: string, flags: PipelineFlags, steps: StepTable): Promise<void> {
-  const { name, steps: resolved } = await checkPipeline(file, { ...flags, backend: backendOf(flags), steps });
+  const { name, steps: resolved } = await checkPipeline(file, {
+    ...flags,
+    backend: backendOf(flags),
+    steps,
+    target: { wide: true },
+  });
   const ids = resolved.map(({ id }) => id);
   if (flags.json) printLine(JSON.stringify({ event: 'checked', name, steps: ids }));
   else

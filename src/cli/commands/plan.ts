@@ -9,7 +9,12 @@ import { formatSeconds } from '../progress.ts';
 import { paletteFor, printLine } from '../streams.ts';
 
 export async function plan(file: string, flags: PipelineFlags, steps: StepTable): Promise<void> {
-  const pipeline = await checkPipeline(file, { ...flags, backend: backendOf(flags), steps });
+  const pipeline = await checkPipeline(file, {
+    ...flags,
+    backend: backendOf(flags),
+    steps,
+    target: { wide: true },
+  });
   const { memory, seconds } = pipeline.plan;
   const described = pipeline.steps.map(({ id, step, needs }) => {
     const { outputs, memory, seconds, lines } = pipeline.plan.steps.get(id)!;

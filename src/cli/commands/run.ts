@@ -16,7 +16,9 @@ const fastNode = 24;
 /** Runs a pipeline and returns the exit code; throws what is wrong before it runs. */
 export async function run(file: string, flags: RunFlags, steps: StepTable): Promise<number> {
   const { set, seed, quiet = false, json = false } = flags;
-  const pipeline = await checkPipeline(file, { set, seed, backend: backendOf(flags), steps });
+  const { threads, wide, winograd } = flags;
+  const target = { threads, wide, winograd };
+  const pipeline = await checkPipeline(file, { set, seed, backend: backendOf(flags), steps, target });
   outputFolder(pipeline, flags.out);
   await expectWasm(pipeline.backend, flags);
   const node = Number(process.versions.node.split('.')[0]);

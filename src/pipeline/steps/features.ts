@@ -42,7 +42,7 @@ export const features: Step<Parameters> = {
   },
   outputs: { value: 'field' },
   effect: true,
-  check({ params, planOf, problem }) {
+  check({ params, planOf, problem, forecast }) {
     const unknown = { outputs: { value: { kind: 'field' as const } } };
     const network = planOf(params.network).network as Network | undefined;
     const { shape } = planOf(params.input);
@@ -56,7 +56,7 @@ export const features: Step<Parameters> = {
     const kept = layersTo(network, params.layer);
     let planned: ReturnType<typeof planNetwork>;
     try {
-      planned = planNetwork(network, shape, kept);
+      planned = planNetwork(network, shape, kept, forecast);
     } catch (error) {
       problem({ at: ['input'], message: (error as Error).message });
       return unknown;
@@ -67,7 +67,8 @@ export const features: Step<Parameters> = {
     return {
       outputs: { value: { kind: 'field', fieldKind: 'array', shape: planned.shapes.get(kept.at(-1)!)! } },
       memory: planned.peak,
-      lines: [`input: ${times(shape)}`, ...lines],
+      seconds: planned.seconds,
+      lines: [`input: ${times(shape)}`, ...lines, ...planned.heaviest],
     };
   },
   async run({ params, valueOf, backend, note, report }) {

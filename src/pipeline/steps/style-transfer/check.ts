@@ -1,6 +1,5 @@
 // What can be known of a style transfer before it runs: layers, channels, sizes, memory, and options without effect.
 
-import { expectedSeconds } from '../../../backends/cost.ts';
 import { NdconvError } from '../../../errors.ts';
 import type { FieldKind } from '../../../formats/field.ts';
 import type { Network } from '../../../networks/network.ts';
@@ -89,21 +88,24 @@ export function checkTransfer(context: CheckContext<Parameters>): StepPlan {
 
   const blank = (shape: number[]): Grid => ({ shape, data: new Float32Array(product(shape)) });
   const plan = attempt(['content', 'input'], () =>
-    planStyle({
-      network,
-      content: { grid: blank(grid), layers },
-      styles: styles.map((s, i) => ({
-        grid: blank(gridShape(s.outline!)),
-        layers: s.layers!,
-        weight: params.styles[i].weight,
-      })),
-      ...weightsOf(params),
-      start: blank(grid),
-    }),
+    planStyle(
+      {
+        network,
+        content: { grid: blank(grid), layers },
+        styles: styles.map((s, i) => ({
+          grid: blank(gridShape(s.outline!)),
+          layers: s.layers!,
+          weight: params.styles[i].weight,
+        })),
+        ...weightsOf(params),
+        start: blank(grid),
+      },
+      context.forecast,
+    ),
   );
   if (!plan) return { outputs };
   const names = (weights: LayerWeights) => Object.keys(weights).join(', ');
-  const run = expectedSeconds(plan.work, context.backend);
+  const run = plan.seconds;
   return {
     outputs,
     memory: plan.peak,
@@ -111,6 +113,7 @@ export function checkTransfer(context: CheckContext<Parameters>): StepPlan {
     lines: [
       `grid ${grid.join('×')}, content in ${names(layers)}, style in ${[...new Set(styles.map(s => names(s.layers!)))].join('; ')}`,
       `${params.iterations} steps of ${params.optimiser}, ${plan.calls} kernel calls each, ${(plan.peak / 2 ** 20).toFixed(0)} MiB`,
+      ...plan.heaviest,
       ...notes,
     ],
   };

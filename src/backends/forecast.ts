@@ -1,0 +1,98 @@
+// What programs will take on a backend, before there is one: bytes exactly as the wasm backend will place them, seconds
+// from the prices of its kernels, and how the heaviest of them will be computed. Nothing is compiled or allocated.
+
+import { availableParallelism } from 'node:os';
+import { bytesOf, flopsOf } from '../../kernels/cost.ts';
+import { explainTapConv } from '../../kernels/tap-conv/render.ts';
+import type { WasmTarget } from '../../kernels/wasm.ts';
+import { channelsOf } from '../tensor/layout.ts';
+import type { BackendOptions, PlannedCall, ProgramPlan } from './backend.ts';
+import { decideAuto } from './choose.ts';
+import { expectedSeconds, workOf } from './cost.ts';
+import { hasRelaxed, mayWiden } from './wasm/features.ts';
+import { programBytes } from './wasm/rendered.ts';
+
+/** What is known of programs beforehand. */
+export interface Forecast {
+  /** Bytes that a program takes. Throws MemoryError where that is more than the backend can ever give. */
+  bytes(plan: ProgramPlan): number;
+  /** Seconds of one run; undefined for a backend whose speed is not known (a GPU). */
+  seconds(plan: ProgramPlan): number | undefined;
+  /** The calls that take longest, one line each: shapes, method, expected time and rate. */
+  heaviest(plan: ProgramPlan, count: number): string[];
+}
+
+/** What of the options bears on a forecast. */
+export type TargetOptions = Partial<Pick<BackendOptions, 'threads' | 'wide' | 'winograd'>>;
+
+/** A forecast for a backend by the name it is asked for. */
+export async function forecastFor(backend: string, options: TargetOptions = {}): Promise<Forecast> {
+  const name = backend === 'auto' ? (await decideAuto()).name : backend;
+  if (name !== 'wasm')
+    return {
+      bytes: plan => plan.bytes,
+      seconds: plan => expectedSeconds(workOf(plan), name),
+      heaviest: () => [],
+    };
+  const { threads = availableParallelism(), wide = false, winograd = true } = options;
+  return forecastWasm({ relaxed: hasRelaxed(), wide: wide && mayWiden(), threads, winograd });
+}
+
+/** Correlations, in flops a second of one thread, with widened vectors and without. */
+const CORRELATION = { wide: 60e9, plain: 35e9 };
+/** Bytes a second of everything else, on one thread; memory gives two threads hardly more. */
+const TRAFFIC = 6e9;
+/** Seconds of a call that does next to nothing: a barrier for all threads. */
+const CALL = 5e-6;
+
+/** A forecast for the wasm backend. */
+export function forecastWasm(target: WasmTarget): Forecast {
+  const { threads = 1, wide } = target;
+  const explain = ({ call, inputs }: PlannedCall, plan: ProgramPlan): { method: string; seconds: number } => {
+    const { family } = call.kernel;
+    if (family === 'tap-conv')
+      return explainTapConv(
+        call,
+        target,
+        inputs.map(i => plan.tensors[i].role === 'constant'),
+      );
+    const rate = (wide ? CORRELATION.wide : CORRELATION.plain) * threads;
+    if (family === 'tap-correlate') return { method: 'direct', seconds: flopsOf(call) / rate };
+    return { method: 'by memory', seconds: bytesOf(call) / TRAFFIC };
+  };
+  return {
+    bytes: plan => programBytes(plan, target),
+    seconds: plan => plan.calls.reduce((sum, call) => sum + CALL + explain(call, plan).seconds, 0),
+    heaviest: (plan, count) => {
+      // Equal calls are one line.
+      const lines = new Map<string, { seconds: number; flops: number; times: number }>();
+      for (const planned of plan.calls) {
+        const flops = flopsOf(planned.call);
+        if (flops === 0) continue;
+        const { method, seconds } = explain(planned, plan);
+        const text = `${describe(planned)}: ${method}`;
+        const { times } = lines.get(text) ?? { times: 0 };
+        lines.set(text, { seconds, flops, times: times + 1 });
+      }
+      return [...lines]
+        .sort(([, a], [, b]) => b.seconds * b.times - a.seconds * a.times)
+        .slice(0, count)
+        .map(([text, { seconds, flops, times }]) => {
+          const rate = `${(seconds * 1000).toPrecision(2)} ms, ${(flops / seconds / 1e9).toFixed(0)} GFLOP/s`;
+          return `${times > 1 ? `${times} × ` : ''}${text}, ${rate}`;
+        });
+    },
+  };
+}
+
+// `convolution 3×3, 64→64 on 256×256`; gradients and Gram matrices alike.
+function describe({ call, label }: PlannedCall): string {
+  const { kernel, inputs, output } = call;
+  const size = (shape: readonly number[]) => shape.slice(1, -1).join('×') || '1';
+  if (kernel.family === 'tap-conv') {
+    const taps = kernel.kernelShape.join('×') || '1';
+    const what = label.startsWith('gradient') ? 'gradient of convolution' : 'convolution';
+    return `${what} ${taps}, ${channelsOf(inputs[0])}→${channelsOf(output)} on ${size(output.shape)}`;
+  }
+  return `correlation ${output.shape.slice(-2).join('×')} on ${size(inputs[0].shape)}`;
+}
