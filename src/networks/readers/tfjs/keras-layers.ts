@@ -269,6 +269,3 @@ export const kerasLayers: ReadonlyMap<string, KerasLayer> = new Map<string, Kera
       builder.map(['add', ['mul', Number(config.scale ?? 1), 'x0'], Number(config.offset ?? 0)], items[0]),
   ],
 ]);
-
-/** Names of all Keras layers that are read. */
-export const kerasLayerNames = (): string[] => [...kerasLayers.keys()].sort();
