@@ -61,7 +61,10 @@ test('network: mistakes', async t => {
       /--input 224x: give the size of every dimension, such as 224x224/,
     ],
     [['inspect', 'vgg19', '--input', '8x8x8'], /--input 8x8x8 has 3 sizes, and network vgg19 takes 2/],
-    [['inspect', 'vgg19', '--input', '4x4'], /network vgg19, layer conv3_1: pad: reflecting 1 cells needs more/],
+    [
+      ['inspect', 'vgg19', '--input', '4x4'],
+      /network vgg19, layer conv3_1: pad: reflecting 1 cells needs more/,
+    ],
     [['add', 'none.onnx'], /none.onnx/],
     [['add', 'x', '--as', 'vgg19', '--name', 'y'], /--as and --name/],
     [['list', '--jsn'], /unknown option '--jsn'/],

@@ -3,6 +3,8 @@
 
 import test from 'tape';
 import { createReferenceBackend } from '../../src/backends/reference.ts';
+import { createWasmBackend } from '../../src/backends/wasm/backend.ts';
+import { loadKnownNetwork } from '../../src/networks/architectures.ts';
 import { evaluateNetwork } from '../../src/networks/evaluate.ts';
 import { type LayerDescription, layeredNetwork } from '../../src/networks/layered.ts';
 import type { Network } from '../../src/networks/network.ts';
@@ -10,6 +12,7 @@ import { acceptOneChannel, inflate, project } from '../../src/networks/ranks.ts'
 import { product } from '../../src/tensor/layout.ts';
 import type { Packed } from '../../src/tensor/packed.ts';
 import { normals, relativeError } from '../conformance/evaluate.ts';
+import { testWith } from '../formats/support.ts';
 
 const backend = await createReferenceBackend();
 
@@ -247,6 +250,30 @@ test('project: an axis along which nothing changes can go', async t => {
   t.throws(() => project(network, { axis: 2 }), /axis 2 is none of the 2/);
   t.throws(() => project(project(network, { axis: 0 }).network, { axis: 0 }), /no axis to spare/);
 });
+
+testWith(
+  'models/squeezenet1_1/squeezenet1_1.safetensors',
+  'inflate: SqueezeNet on a scan that is constant along an axis',
+  async (t, path) => {
+    const wasm = await createWasmBackend({ threads: 1 });
+    const squeezenet = await loadKnownNetwork('squeezenet1_1', path);
+    const layer = 'fire3/concat';
+    const read = async (of: Network, input: Packed) => {
+      const { shape, data } = (await evaluateNetwork(of, input, [layer], wasm)).get(layer)!;
+      return { shape: shape.slice(1), data };
+    };
+    const image = grid(35, 47, 3);
+    const before = await read(squeezenet, image);
+    const after = await read(inflate(squeezenet, { axis: 0 }).network, repeated(image, 0, 43));
+    // Two paddings by zeros lie behind it: two slices at either end are others.
+    t.deepEqual(after.shape, [10, ...before.shape]);
+    for (const at of [2, 5, 7]) {
+      const error = relativeError(slice(after, 0, at).data, before.data);
+      t.ok(error < 1e-5, `slice ${at}: ${error.toExponential(1)}`);
+    }
+    await wasm.close();
+  },
+);
 
 test('one channel stands for all', async t => {
   const grey = grid(8, 8, 1);
