@@ -21,9 +21,9 @@ export interface WasmTarget {
  *
  *     run(phase, thread, threads, output, input0 … inputN, table0 … tableM, scratch, workspace)
  *
- * All but the first three are byte addresses; tensors are laid out as their layouts say (f32, margins included). Thread
- * `thread` of `threads` does its share of the phase; shares must not depend on anything but these two, and sums must
- * not depend on them at all. The memory is shared; it is imported as "env" "memory". Buffers may be read up to 256 bytes
+ * All but the first three are byte addresses; tensors are laid out as their layouts say (f32, margins included). A call
+ * does share `thread` of `threads` of the phase; shares must not depend on anything but these two, and sums must not
+ * depend on them at all. There may be more shares than threads: a thread does one after the other. The memory is shared; it is imported as "env" "memory". Buffers may be read up to 256 bytes
  * past their end. The whole output is written, its margin with zeros.
  */
 export interface WasmRendering {
@@ -37,8 +37,8 @@ export interface WasmRendering {
    */
   readonly scratch?: number;
   /**
-   * Bytes of working memory for each thread, a multiple of 64, of any content when a phase begins: thread t's part begins
-   * at `workspace` + t times this.
+   * Bytes of working memory for each thread, a multiple of 64, of any content when a share begins: that of share t begins
+   * at `workspace` + t times this (the backend gives each thread an address for which that is the thread's own).
    */
   readonly workspace?: number;
   /** Number of phases; default 1. */

@@ -14,7 +14,7 @@ import { programBytes } from './wasm/rendered.ts';
 
 /** What is known of programs beforehand. */
 export interface Forecast {
-  /** Bytes that a program takes. Throws MemoryError where that is more than the backend can ever give. */
+  /** Bytes that a program takes, also where that is more than the backend can ever give. */
   bytes(plan: ProgramPlan): number;
   /** Seconds of one run; undefined for a backend whose speed is not known (a GPU). */
   seconds(plan: ProgramPlan): number | undefined;
@@ -38,24 +38,25 @@ export async function forecastFor(backend: string, options: TargetOptions = {}):
   return forecastWasm({ relaxed: hasRelaxed(), wide: wide && mayWiden(), threads, winograd });
 }
 
-/** Correlations, in flops a second of one thread, with widened vectors and without. */
-const CORRELATION = { wide: 60e9, plain: 35e9 };
-/** Bytes a second of everything else, on one thread; memory gives two threads hardly more. */
-const TRAFFIC = 6e9;
+/** What convolutions take in a program, by what they take alone: caches and memory are shared with all else. */
+const SHARED = 1.5;
+/** Correlations, in flops a second of one thread, with widened vectors and without; a symmetric one does half of them. */
+const CORRELATION = { wide: 75e9, plain: 40e9 };
+/** Bytes a second of everything else; more threads gain little. */
+const TRAFFIC = 12e9;
 /** Seconds of a call that does next to nothing: a barrier for all threads. */
-const CALL = 5e-6;
+const CALL = 1e-5;
 
 /** A forecast for the wasm backend. */
 export function forecastWasm(target: WasmTarget): Forecast {
   const { threads = 1, wide } = target;
   const explain = ({ call, inputs }: PlannedCall, plan: ProgramPlan): { method: string; seconds: number } => {
     const { family } = call.kernel;
-    if (family === 'tap-conv')
-      return explainTapConv(
-        call,
-        target,
-        inputs.map(i => plan.tensors[i].role === 'constant'),
-      );
+    if (family === 'tap-conv') {
+      const constants = inputs.map(i => plan.tensors[i].role === 'constant');
+      const { method, seconds } = explainTapConv(call, target, constants);
+      return { method, seconds: SHARED * seconds };
+    }
     const rate = (wide ? CORRELATION.wide : CORRELATION.plain) * threads;
     if (family === 'tap-correlate') return { method: 'direct', seconds: flopsOf(call) / rate };
     return { method: 'by memory', seconds: bytesOf(call) / TRAFFIC };

@@ -8,7 +8,8 @@ import type { CallTime, Executable, PlannedTensor, ProgramPlan } from '../backen
 import { assemble } from './assemble.ts';
 import { allocate, type MemoryMap, mapMemory, sizeOf } from './memory.ts';
 import { renderCalls } from './rendered.ts';
-import { instantiate, type Run, type Step, type Steps } from './steps.ts';
+import { sharesOf } from './shares.ts';
+import { instantiate, type Run, runPhase, type Step, type Steps } from './steps.ts';
 import type { Team } from './team.ts';
 
 /** Compiles a plan for a team of threads. */
@@ -31,14 +32,16 @@ export async function compile(
       if (table instanceof Int32Array) new Int32Array(memory.buffer, at, table.length).set(table);
       else new Float32Array(memory.buffer, at, table.length).set(table);
     });
-  const steps = plan.calls.map(({ inputs, output }, c): Step => {
-    const { phases = 1 } = renderings.get(keys[c])!;
+  const steps = plan.calls.map(({ call, inputs, output }, c): Step => {
+    const { phases = 1, workspace = 0 } = renderings.get(keys[c])!;
     const addresses = [output, ...inputs].map(i => map.tensors[i]);
     return {
       module: order.get(keys[c])!,
-      addresses: [...addresses, ...map.tables.get(keys[c])!, map.scratch[c], map.workspace[c]],
+      addresses: [...addresses, ...map.tables.get(keys[c])!, map.scratch[c]],
+      workspace: { at: map.workspace[c], bytes: workspace },
       firstPhase: map.prepared[c] ? 1 : 0,
       phases,
+      shares: sharesOf(call, team.threads),
     };
   });
   const program = { memory, modules, steps };
@@ -79,7 +82,7 @@ function prepareConstants(
       });
       at += sizeOf(plan, i);
     }
-    runs[steps[c].module](0, 0, 1, ...addresses);
+    runPhase({ ...steps[c], addresses }, runs, 0);
   });
 }
 

@@ -31,7 +31,7 @@ export interface MemoryMap {
   readonly bytes: number;
 }
 
-/** Places everything; `keys` names the rendering of each call. Throws MemoryError. */
+/** Places everything; `keys` names the rendering of each call. What is too large is refused on allocation. */
 export function mapMemory(
   plan: ProgramPlan,
   keys: readonly string[],
@@ -75,7 +75,6 @@ export function mapMemory(
   // What lasts for a call alone: its scratch where nothing is kept there, and the workspace behind it.
   const passing = needs.map(({ scratch = 0 }, c) => (prepared[c] || !scratch ? 0 : aligned(scratch + SLACK)));
   const shared = reserve(most(needs.map(({ workspace = 0 }, c) => passing[c] + threads * workspace)));
-  if (bytes > LIMIT) throw tooLarge(bytes, 'WebAssembly addresses 4 GiB');
   return {
     tensors,
     tables,
@@ -136,10 +135,14 @@ const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 const most = (values: readonly number[]): number => values.reduce((a, b) => Math.max(a, b), 0);
 
 /** Bytes that are allocated for a program that needs so many. */
-export const allocatedBytes = (bytes: number): number => Math.min(65536, Math.ceil(bytes / PAGE) + 1) * PAGE;
+export const allocatedBytes = (bytes: number): number => {
+  const pages = Math.ceil(bytes / PAGE);
+  return Math.max(pages, Math.min(LIMIT / PAGE, pages + 1)) * PAGE;
+};
 
-/** Allocates a shared memory of at least so many bytes. */
+/** Allocates a shared memory of at least so many bytes. Throws MemoryError. */
 export function allocate(bytes: number): WebAssembly.Memory {
+  if (bytes > LIMIT) throw tooLarge(bytes, 'WebAssembly addresses 4 GiB');
   const pages = allocatedBytes(bytes) / PAGE;
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });

@@ -4,17 +4,27 @@
 import { extname } from 'node:path';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { NdconvError } from '../../errors.ts';
-import { control, execute, fail, type Run, type Steps, type TeamMessage } from './steps.ts';
+import {
+  announce,
+  control,
+  execute,
+  executeAlone,
+  fail,
+  type Run,
+  type Steps,
+  type TeamMessage,
+  type Words,
+} from './steps.ts';
 
 /** Threads that run programs together. */
 export class Team {
   readonly threads: number;
-  private readonly words: Int32Array<SharedArrayBuffer>;
+  private readonly words: Words;
   private readonly workers: Worker[];
   private readonly ports: MessagePort[];
   private loaded = 0;
 
-  private constructor(words: Int32Array<SharedArrayBuffer>, workers: Worker[], ports: MessagePort[]) {
+  private constructor(words: Words, workers: Worker[], ports: MessagePort[]) {
     this.words = words;
     this.workers = workers;
     this.ports = ports;
@@ -30,7 +40,7 @@ export class Team {
       const { port1, port2 } = new MessageChannel();
       ports.push(port1);
       port1.unref();
-      const workerData = { words, thread: i + 1, threads, port: port2 };
+      const workerData = { words, thread: i + 1, port: port2 };
       // Options of the main script (such as --input-type) do not fit the worker's file.
       return new Worker(file, { workerData, transferList: [port2], execArgv: [] });
     });
@@ -74,11 +84,13 @@ export class Team {
   run(program: number, { steps }: Steps, runs: readonly Run[], done?: (step: number) => void): void {
     if (Atomics.load(this.words, control.failed)) throw this.failure();
     if (steps.length === 0) return;
-    Atomics.store(this.words, control.program, program);
-    Atomics.add(this.words, control.runs, 1);
-    this.wake();
     try {
-      execute(steps, runs, 0, this.threads, this.words, done);
+      if (this.threads === 1) executeAlone(steps, runs, done);
+      else {
+        const first = announce(this.words, program);
+        this.wake();
+        execute(steps, runs, 0, first, this.words, done);
+      }
     } catch (cause) {
       fail(this.words);
       throw this.failure(cause);

@@ -1,14 +1,19 @@
 // A thread of the wasm backend: sleeps until a run starts, takes in the programs it was sent meanwhile, does its share.
 
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { control, execute, fail, instantiate, type Run, type Step, type TeamMessage } from './steps.ts';
+import {
+  control,
+  execute,
+  fail,
+  instantiate,
+  type Run,
+  runInHand,
+  type Step,
+  type TeamMessage,
+  type Words,
+} from './steps.ts';
 
-const { words, thread, threads, port } = workerData as {
-  words: Int32Array<SharedArrayBuffer>;
-  thread: number;
-  threads: number;
-  port: MessagePort;
-};
+const { words, thread, port } = workerData as { words: Words; thread: number; port: MessagePort };
 const programs = new Map<number, { steps: readonly Step[]; runs: Run[] }>();
 
 function takeMessages(): void {
@@ -20,19 +25,19 @@ function takeMessages(): void {
 }
 
 let woken = Atomics.load(words, control.wake);
-let run = Atomics.load(words, control.runs);
+let last = Atomics.load(words, control.runs);
 parentPort!.postMessage('ready');
 for (;;) {
   Atomics.wait(words, control.wake, woken);
   woken = Atomics.load(words, control.wake);
   try {
     takeMessages();
-    const started = Atomics.load(words, control.runs);
-    if (started === run) continue;
-    run = started;
-    // The main thread starts no other run before this one has passed its barriers.
-    const { steps, runs } = programs.get(Atomics.load(words, control.program))!;
-    execute(steps, runs, thread, threads, words);
+    const { run, program, first } = runInHand(words);
+    const found = programs.get(program);
+    // A program that is not there came after the messages (it woke this thread again) or has run and gone.
+    if (run === last || !found) continue;
+    last = run;
+    execute(found.steps, found.runs, thread, first, words);
   } catch {
     fail(words);
   }
