@@ -117,17 +117,23 @@ export function renderCopies(call: KernelCall): WasmRendering {
       const list = Array.from({ length: cells }, (_, p) => (cellOffset(p)?.offset ?? -1) * 4);
       return collect(table(list), cells, channels, channelStride * 4, parts);
     }
-    const groups = runsOf(cells, channels, (p, c) => {
+    // Inputs joined along the cells may differ in the stride of what becomes the channels.
+    const spans = inputs.map((_, cellInput) =>
+      spansOf(channels, c => {
+        const at = sourceAt(rank - 1, c);
+        if (at < 0) return undefined;
+        const [n, rest] = joint === rank - 1 ? split(at) : [cellInput, at];
+        const input = jointOuter ? kind : n;
+        return { n, offset: rest * strides[input][kernel.permutation[rank - 1]] };
+      }),
+    );
+    const nothing: Span[] = [{ first: 0, length: channels, source: undefined }];
+    const groups = runsOf(cells, channels, p => {
       const cell = cellOffset(p);
-      const at = sourceAt(rank - 1, c);
-      if (!cell || at < 0) return undefined;
-      const [n, rest] = joint === rank - 1 ? split(at) : [cell.n, at];
-      const input = jointOuter ? kind : n;
-      const along =
-        joint === rank - 1 && rank > 1
-          ? sourceAt(rank - 2, p) * strides[n][kernel.permutation[rank - 2]]
-          : cell.offset;
-      return { n, offset: along + rest * strides[input][kernel.permutation[rank - 1]] };
+      if (!cell) return nothing;
+      if (joint !== rank - 1 || rank === 1) return moved(spans[cell.n], () => cell.offset);
+      const at = sourceAt(rank - 2, p);
+      return moved(spans[cell.n], n => at * strides[n][kernel.permutation[rank - 2]]);
     });
     return groups.map(group => copyGroup(table(group.runs), group, parts)).join('');
   });
@@ -170,20 +176,58 @@ export function renderCopies(call: KernelCall): WasmRendering {
   };
 }
 
+/** Where elements come from: an input, and the offset there of the first. */
+interface Source {
+  n: number;
+  offset: number;
+}
+
+/** Channels of a cell that follow one another where they come from too. */
+interface Span {
+  first: number;
+  length: number;
+  source: Source | undefined;
+}
+
+function spansOf(channels: number, source: (channel: number) => Source | undefined): Span[] {
+  const spans: Span[] = [];
+  for (let c = 0; c < channels; c++) {
+    const at = source(c);
+    const last = spans.at(-1);
+    if (last && last.source?.n === at?.n && (!at || last.source!.offset + last.length === at.offset))
+      last.length++;
+    else spans.push({ first: c, length: 1, source: at });
+  }
+  return spans;
+}
+
+const moved = (spans: readonly Span[], by: (input: number) => number): Span[] =>
+  spans.map(({ source, ...span }) => ({
+    ...span,
+    source: source && { n: source.n, offset: source.offset + by(source.n) },
+  }));
+
 /** Joins the elements of a row to runs and groups these by length; many lengths, or long ones, form groups of length 0. */
-function runsOf(
-  cells: number,
-  channels: number,
-  source: (cell: number, channel: number) => { n: number; offset: number } | undefined,
-): Group[] {
+function runsOf(cells: number, channels: number, spansAt: (cell: number) => readonly Span[]): Group[] {
   const runs: { n: number | undefined; to: number; from: number; length: number }[] = [];
   for (let p = 0; p < cells; p++)
-    for (let c = 0; c < channels; c++) {
-      const at = source(p, c);
+    for (const { first, length, source: at } of spansAt(p)) {
       const last = runs.at(-1);
-      if (last && last.n === at?.n && last.length < RUN && (!at || last.from + last.length === at.offset))
-        last.length++;
-      else runs.push({ n: at?.n, to: p * channels + c, from: at?.offset ?? 0, length: 1 });
+      let done = 0;
+      if (last && last.n === at?.n && (!at || last.from + last.length === at.offset)) {
+        done = Math.min(length, RUN - last.length);
+        last.length += done;
+      }
+      while (done < length) {
+        const next = Math.min(length - done, RUN);
+        runs.push({
+          n: at?.n,
+          to: p * channels + first + done,
+          from: at ? at.offset + done : 0,
+          length: next,
+        });
+        done += next;
+      }
     }
   const lengths = new Set(runs.map(r => r.length));
   const groups = new Map<string, Group>();
