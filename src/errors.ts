@@ -7,6 +7,7 @@ export type ErrorTag =
   | 'FormatError' // a file that is missing, truncated, of another format, or holds impossible values
   | 'PipelineError' // the YAML file or the command line
   | 'NetworkError' // a network description or its weights
+  | 'EmbeddingError' // embeddings, pairs or verifiers that cannot be compared or learned from
   | 'BackendError' // a backend that is absent or failed
   | 'MemoryError' // more memory needed than there is
   | 'RunError'; // a run that cannot go on (a loss that became NaN)

@@ -75,6 +75,22 @@ const partOf = (dataset: Dataset, items: readonly Item[]): Dataset => ({
   identities: distinct(items.map(({ identity }) => identity)),
 });
 
+/**
+ * A dataset of other items that are read in their own way: faces cut out of photos, heartbeats out of a record. Items may
+ * know more than `Item` says; augmentation stays.
+ */
+export const derivedDataset = <T extends Item>(
+  { options }: Dataset,
+  items: readonly T[],
+  read: (item: T) => Promise<Field | undefined>,
+): Dataset => ({
+  items,
+  labels: distinct(items.map(({ label }) => label)),
+  identities: distinct(items.map(({ identity }) => identity)),
+  options,
+  read: read as Dataset['read'],
+});
+
 /** How large each part is to be; the shares are taken in proportion. */
 export type Shares = Record<Part, number>;
 

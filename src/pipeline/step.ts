@@ -5,7 +5,21 @@ import type { Backend } from '../backends/backend.ts';
 import type { Forecast } from '../backends/forecast.ts';
 
 /** The kinds of value that flow between steps. */
-export type ValueKind = 'field' | 'network' | 'report' | 'table' | 'dataset' | 'preparation';
+export type ValueKind =
+  | 'field'
+  | 'network'
+  | 'report'
+  | 'table'
+  | 'dataset'
+  | 'preparation'
+  /** Faces found in files (src/faces). */
+  | 'faces'
+  /** `Embeddings` (src/embeddings). */
+  | 'embeddings'
+  /** `Verifier` (src/verification): a distance or learned unit with its threshold and probability. */
+  | 'verifier'
+  /** Enrolled identities (src/verification). */
+  | 'gallery';
 
 /**
  * JSON schema (draft 2020-12 subset) plus three keywords of ours. Mappings take no keys but those in `properties`
