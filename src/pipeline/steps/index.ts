@@ -10,12 +10,14 @@ import { network } from './network.ts';
 import { prepare } from './prepare.ts';
 import { save } from './save.ts';
 import { styleTransfer } from './style-transfer.ts';
+import { windows } from './windows.ts';
 
 const table = {
   load,
   generate,
   prepare,
   dataset,
+  windows,
   save,
   network,
   features,

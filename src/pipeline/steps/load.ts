@@ -284,6 +284,7 @@ export const load: Step<Parameters> = {
           valueUnit: header.valueUnit,
           ...(timed ? { sampleRate: rate } : {}),
           ...(result.channelNames ? { channelNames: result.channelNames } : {}),
+          ...(result.annotations ? { annotations: result.annotations } : {}),
         },
       },
       // The whole file is read before a part of it is taken.

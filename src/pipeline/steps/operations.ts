@@ -1,7 +1,7 @@
 // The schema of what can be done to a field before a network sees it, and its check: shared by the steps that prepare.
 
 import { NdconvError } from '../../errors.ts';
-import type { Axis, FieldKind } from '../../formats/field.ts';
+import type { Annotation, Axis, FieldKind } from '../../formats/field.ts';
 import type { FieldHeader } from '../../formats/format.ts';
 import { type Operation, operationNames, planOperations, windows } from '../../prepare/operations.ts';
 import type { Problem, Schema, ValuePlan } from '../step.ts';
@@ -120,11 +120,13 @@ export function headerOf(plan: ValuePlan): FieldHeader | undefined {
     source: '',
     valueUnit: (plan.valueUnit as string | undefined) ?? '',
     sampleType: 'float32',
+    ...(plan.annotations ? { annotations: plan.annotations as Annotation[] } : {}),
   };
 }
 
 /** The plan of a field with this header. */
-export function planOfHeader({ shape, kind, axes, valueUnit, channelNames }: FieldHeader): ValuePlan {
+export function planOfHeader(header: FieldHeader): ValuePlan {
+  const { shape, kind, axes, valueUnit, channelNames, annotations } = header;
   const timed = axes.length === 1 && axes[0].unit === 's';
   return {
     kind: 'field',
@@ -134,6 +136,7 @@ export function planOfHeader({ shape, kind, axes, valueUnit, channelNames }: Fie
     valueUnit,
     ...(timed ? { sampleRate: 1 / axes[0].spacing } : {}),
     ...(channelNames ? { channelNames } : {}),
+    ...(annotations ? { annotations } : {}),
   };
 }
 
