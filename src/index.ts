@@ -11,12 +11,29 @@ export {
   createDataset,
   type Dataset,
   type DatasetOptions,
+  derivedDataset,
+  type LeaveOut,
   readAll,
   type Shares,
   splitByIdentity,
   stack,
 } from './datasets/dataset.ts';
 export { type Item, listItems } from './datasets/list.ts';
+export { type Embedded, type EmbedOptions, embedDataset, embedFields } from './embeddings/embed.ts';
+export {
+  type EmbeddingNetwork,
+  type EmbeddingOptions,
+  embedderOf,
+  embeddingNetwork,
+} from './embeddings/embedder.ts';
+export {
+  type EmbeddedItem,
+  type Embedder,
+  type Embeddings,
+  selectEmbeddings,
+  vectorOf,
+} from './embeddings/embeddings.ts';
+export { readEmbeddings, writeEmbeddings } from './embeddings/store.ts';
 export { NdconvError } from './errors.ts';
 export type { Annotation, Axis, Field, FieldKind } from './formats/field.ts';
 export { listFormats, readField, writeField } from './formats/index.ts';

@@ -1,5 +1,5 @@
 // The command line: options, commands and exit codes. Exit codes: 0 done, 1 the run failed or was stopped, 2 the file or
-// the arguments are wrong. What a command does lies in commands/, loaded when it is called, so that help is quick.
+// the arguments are wrong, 3 done, but inputs that could not be used were left out. What a command does lies in commands/, loaded when it is called, so that help is quick.
 
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { NdconvError } from '../errors.ts';

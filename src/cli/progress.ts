@@ -102,6 +102,8 @@ export async function createDisplay(): Promise<Display> {
           return showProgress(event);
         case 'note':
           return line(`  ${event.message}`);
+        case 'left-out':
+          return line(colours.bad(`  left out: ${event.name}: ${event.reason}`));
         case 'artefact':
           return line(`  wrote ${colours.good(shown(`${folder}/${event.path}`))}`);
         case 'skipped':
@@ -119,7 +121,11 @@ const shown = (path: string): string => shortPath(resolve(path));
 
 function describeEnd(event: Extract<RunEvent, { event: 'done' }>): string {
   const time = formatSeconds(event.seconds);
-  if (event.status === 'done') return `done in ${time}; results are in ${shown(event.folder)}`;
+  if (event.status === 'done') {
+    const { leftOut } = event;
+    const without = leftOut === 0 ? '' : `, without ${leftOut} input${leftOut === 1 ? '' : 's'} left out`;
+    return `done in ${time}${without}; results are in ${shown(event.folder)}`;
+  }
   const saved = event.artefacts.some(path => path !== 'run.json' && path !== 'report.html');
   return saved
     ? `stopped after ${time}; the result so far is in ${shown(event.folder)}`

@@ -83,9 +83,10 @@ const language = `- \`@id\` or \`@id.output\` stands for the result of another s
 const running = `A run writes what the \`save\` steps ask for, \`report.html\` to look at and listen to, and \`run.json\`, the record of what
 was run with which versions and what came out. Files appear only when they are complete.
 
-Exit codes: 0 done, 1 the run failed or was stopped, 2 the file or the arguments are wrong. Ctrl-C finishes the iteration
-in hand, saves the result so far and ends with 1; a second one ends at once, with 130. With \`--json\` every line on
-standard output is one event: \`start\`, \`backend\`, \`step\`, \`progress\`, \`note\`, \`artefact\`, \`skipped\`, \`done\` or \`error\`.`;
+Exit codes: 0 done, 1 the run failed or was stopped, 2 the file or the arguments are wrong, 3 done, but inputs that could
+not be used were left out (the report and run.json list them). Ctrl-C finishes the iteration in hand, saves the result so
+far and ends with 1; a second one ends at once, with 130. With \`--json\` every line on standard output is one event:
+\`start\`, \`backend\`, \`step\`, \`progress\`, \`note\`, \`left-out\`, \`artefact\`, \`skipped\`, \`done\` or \`error\`.`;
 
 /** The page; `program` gives the commands, `steps` what stands under `uses`. */
 export function referencePage(program: Command, steps: StepTable): string {

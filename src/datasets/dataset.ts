@@ -12,13 +12,18 @@ import { createRandom, type Random } from '../random.ts';
 import { type Augmentation, augmentField } from './augment.ts';
 import { type Item, type Part, parts } from './list.ts';
 
+/** Told that an item, named as messages name it, is left out, and why. */
+export type LeaveOut = (name: string, reason: string) => void;
+
 /** How the files of a dataset become fields. */
 export interface DatasetOptions {
   read?: ReadOptions;
   operations?: readonly Operation[];
   augmentation?: Augmentation;
-  /** Told of files that are left out, and of what readers choose. */
+  /** Told of what readers choose. */
   note?: (message: string) => void;
+  /** Told of items that cannot be used, each once; `note` where absent. */
+  leaveOut?: LeaveOut;
   /** Bytes of prepared fields to keep in memory; 256 MiB by default. */
   cacheBytes?: number;
 }
@@ -30,6 +35,8 @@ export interface Dataset {
   readonly labels: readonly string[];
   readonly identities: readonly string[];
   readonly options: DatasetOptions;
+  /** What is done to every item before it is given, as plain data: what was prepared alike can be compared. */
+  readonly preparation: readonly unknown[];
   /** The prepared field of an item, or undefined where it cannot be read. Shared: do not change it. */
   read(item: Item): Promise<Field | undefined>;
 }
@@ -39,6 +46,7 @@ const distinct = (values: Iterable<string>): string[] => [...new Set(values)];
 /** A dataset of these items. Nothing is read yet. */
 export function createDataset(items: readonly Item[], options: DatasetOptions = {}): Dataset {
   const { read: readOptions = {}, operations = [], note, cacheBytes = 256 * 2 ** 20 } = options;
+  const leaveOut = leaveOutOf(options);
   const kept = new Map<string, Field>();
   const broken = new Set<string>();
   let bytes = 0;
@@ -55,7 +63,7 @@ export function createDataset(items: readonly Item[], options: DatasetOptions = 
     } catch (error) {
       if (!(error instanceof NdconvError)) throw error;
       broken.add(item.path);
-      note?.(`${item.name} is left out: ${reasonOf(error).replace(`${item.path}: `, '')}`);
+      leaveOut(item.name, reasonOf(error).replace(`${item.path}: `, ''));
       return undefined;
     }
   };
@@ -64,9 +72,17 @@ export function createDataset(items: readonly Item[], options: DatasetOptions = 
     labels: distinct(items.map(({ label }) => label)),
     identities: distinct(items.map(({ identity }) => identity)),
     options,
+    preparation: [
+      ...(readOptions.entry === undefined ? [] : [{ entry: readOptions.entry }]),
+      ...(operations.length > 0 ? [{ operations }] : []),
+    ],
     read,
   };
 }
+
+/** Who is told of items that are left out. */
+export const leaveOutOf = ({ leaveOut, note }: DatasetOptions): LeaveOut =>
+  leaveOut ?? ((name, reason) => note?.(`${name} is left out: ${reason}`));
 
 /** A dataset of some of the items, which shares what was read; labels keep their class. */
 const partOf = (dataset: Dataset, items: readonly Item[]): Dataset => ({
@@ -77,17 +93,19 @@ const partOf = (dataset: Dataset, items: readonly Item[]): Dataset => ({
 
 /**
  * A dataset of other items that are read in their own way: faces cut out of photos, heartbeats out of a record. Items may
- * know more than `Item` says; augmentation stays.
+ * know more than `Item` says; augmentation stays. `how` says what is done to all of them alike, as plain data.
  */
 export const derivedDataset = <T extends Item>(
-  { options }: Dataset,
+  { options, preparation }: Pick<Dataset, 'options' | 'preparation'>,
   items: readonly T[],
   read: (item: T) => Promise<Field | undefined>,
+  how?: unknown,
 ): Dataset => ({
   items,
   labels: distinct(items.map(({ label }) => label)),
   identities: distinct(items.map(({ identity }) => identity)),
   options,
+  preparation: how === undefined ? preparation : [...preparation, how],
   read: read as Dataset['read'],
 });
 

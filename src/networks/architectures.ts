@@ -221,7 +221,7 @@ function assemble(name: KnownName, source: Source, { normalise = true }: { norma
     rank,
     channels,
     layers: build(sizes ?? []),
-    ...(sizes ? { specialise: (shape: readonly number[]) => build(shape.slice(1, -1)) } : {}),
+    ...(sizes ? { sizes, specialise: (shape: readonly number[]) => build(shape.slice(1, -1)) } : {}),
   };
 }
 

@@ -27,6 +27,11 @@ export interface Network {
   readonly rank: number;
   readonly channels: number;
   readonly layers: readonly Layer[];
+  /**
+   * Spatial size that it was made for, where it takes no other well: inputs are padded with zeros to its proportions, on
+   * both sides alike, and resampled to it.
+   */
+  readonly sizes?: readonly number[];
   /** Layers for an input `[batch, ...spatial, channels]` of this shape, where parameters depend on it; names are those of `layers`. */
   readonly specialise?: (shape: readonly number[]) => readonly Layer[];
 }

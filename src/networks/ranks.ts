@@ -181,7 +181,8 @@ function reshapeNetwork(network: Network, change: Change): Reshaped {
       'NetworkError',
       `network ${network.name} cannot be used in rank ${change.rank}: already its first layer reshapes cells`,
     );
-  const { specialise } = network;
+  // In another rank there is no usual size.
+  const { specialise, sizes: _, ...rest } = network;
   // Sizes of an input before, of one now; an axis that went is as long as its neighbour.
   const sizes = (shape: readonly number[]): number[] =>
     change.fresh
@@ -189,7 +190,7 @@ function reshapeNetwork(network: Network, change: Change): Reshaped {
       : shape.toSpliced(change.dim, 0, shape[Math.min(change.dim, shape.length - 2)]);
   return {
     network: {
-      ...network,
+      ...rest,
       rank: change.rank,
       layers,
       ...(specialise

@@ -20,11 +20,21 @@ export type RunEvent =
       left?: number;
     }
   | { event: 'note'; id: string; message: string }
+  /** An input that cannot be used is left out; the run goes on. */
+  | { event: 'left-out'; id: string; name: string; reason: string }
   /** A file is complete; `path` is relative to the output folder. */
   | { event: 'artefact'; id: string; path: string; bytes: number; sha256: string }
   /** A step is left out because the run was stopped before it. */
   | { event: 'skipped'; id: string }
-  | { event: 'done'; status: 'done' | 'stopped'; seconds: number; folder: string; artefacts: string[] }
+  | {
+      event: 'done';
+      status: 'done' | 'stopped';
+      seconds: number;
+      folder: string;
+      artefacts: string[];
+      /** How many inputs were left out. */
+      leftOut: number;
+    }
   | { event: 'error'; tag: string; message: string; id?: string; problems?: EventProblem[] };
 
 /** One thing that is wrong with the file or the arguments. */

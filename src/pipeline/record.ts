@@ -15,6 +15,8 @@ export interface StepRecord {
   status: 'done' | 'stopped' | 'skipped' | 'failed';
   seconds: number;
   notes: string[];
+  /** Inputs that could not be used. */
+  leftOut: { name: string; reason: string }[];
   /** Values of each figure of its progress, in order of time: losses, say. */
   figures: Record<string, number[]>;
 }

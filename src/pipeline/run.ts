@@ -40,6 +40,8 @@ export interface RunResult {
   /** Paths of the files written, relative to the folder. */
   artefacts: string[];
   seconds: number;
+  /** Inputs that were left out because they cannot be used. */
+  leftOut: number;
 }
 
 /** The output folder of a pipeline; a PipelineError where a file is in its place. */
@@ -52,6 +54,9 @@ export function outputFolder(pipeline: Pick<ResolvedPipeline, 'name'>, out?: str
   }
   return folder;
 }
+
+/** Lines of inputs that were left out in a report; run.json has them all. */
+const mostLeftOut = 1000;
 
 /** State of one run. */
 interface Run {
@@ -135,6 +140,7 @@ export async function executePipeline(
     folder: files.root,
     artefacts: files.written.map(({ path }) => path),
     seconds: (performance.now() - started) / 1000,
+    leftOut: run.records.reduce((sum, { leftOut }) => sum + leftOut.length, 0),
   };
   emit({ event: 'done', ...result });
   return result;
@@ -153,6 +159,7 @@ async function runSteps(run: Run): Promise<void> {
       status: 'done',
       seconds: 0,
       notes: [],
+      leftOut: [],
       figures: {},
     };
     run.records.push(record);
@@ -235,6 +242,10 @@ function contextOf(run: Run, step: ResolvedStep, record: StepRecord): RunContext
       record.notes.push(message);
       run.emit({ event: 'note', id, message });
     },
+    leaveOut: (name, reason) => {
+      record.leftOut.push({ name, reason });
+      run.emit({ event: 'left-out', id, name, reason });
+    },
     write: async (path, produce) => {
       for (const artefact of await run.files.write(path, produce))
         run.emit({ event: 'artefact', id, ...artefact });
@@ -255,6 +266,20 @@ function timeLeft({ fraction, iteration }: Progress, seconds: number): { rate?: 
 async function writeReport(run: Run, outcome: RunOutcome): Promise<void> {
   const notes = run.records.filter(record => record.notes.length > 0);
   const sections: Section[] = [...run.sections];
+  const leftOut = run.records.flatMap(record =>
+    record.leftOut.map(({ name, reason }) => [record.id, name, reason]),
+  );
+  if (leftOut.length > 0)
+    sections.push({
+      title: 'Left out',
+      blocks: [
+        {
+          type: 'text',
+          text: `${leftOut.length} of the inputs could not be used; the run went on without them.`,
+        },
+        { type: 'table', columns: ['step', 'input', 'reason'], rows: leftOut.slice(0, mostLeftOut) },
+      ],
+    });
   if (notes.length > 0) {
     const rows = notes.flatMap(record => record.notes.map(note => [record.id, note]));
     sections.push({ title: 'Notes', blocks: [{ type: 'table', columns: ['step', 'note'], rows }] });
@@ -276,6 +301,7 @@ async function writeReport(run: Run, outcome: RunOutcome): Promise<void> {
   });
   const { renderReport } = await import('../report/html.ts');
   const page = await renderReport(run.pipeline.name, sections, {
+    ...(leftOut.length > 0 ? { 'left out': `${leftOut.length} inputs` } : {}),
     status: outcome.status === 'stopped' ? 'stopped before its end; this is the result so far' : 'done',
     backend: outcome.backend ? `${outcome.backend.name}: ${outcome.backend.description}` : 'none was needed',
     seed: String(run.pipeline.seed),

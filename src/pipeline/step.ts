@@ -132,6 +132,11 @@ export interface RunContext<P> {
   /** Says something worth knowing (a warning, a choice made); shown and put in the report. */
   note(message: string): void;
   /**
+   * Says that one input of many (a damaged file) is left out, and why. The run goes on; the report lists what was left
+   * out, and the exit code is 3.
+   */
+  leaveOut(name: string, reason: string): void;
+  /**
    * Aborted by Ctrl-C: finish the iteration in hand and return the result so far (or throw `signal.reason` if there
    * is none). It can only be seen by code that awaits now and then: `await` something that yields to the event loop
    * (`setImmediate`) a few times a second.

@@ -40,7 +40,7 @@ export async function run(file: string, flags: RunFlags, steps: StepTable): Prom
       signal: stop.signal,
       onEvent: display.show,
     });
-    return result.status === 'done' ? 0 : 1;
+    return result.status !== 'done' ? 1 : result.leftOut > 0 ? 3 : 0;
   } catch (error) {
     display.close();
     if (json) printLine(JSON.stringify(failureEvent(error)));

@@ -5,6 +5,7 @@ import type { Augmentation } from '../../datasets/augment.ts';
 import {
   createDataset,
   type Dataset,
+  type DatasetOptions,
   type Shares,
   splitByIdentity,
   surveyDataset,
@@ -32,11 +33,12 @@ const mostListed = 12;
 
 async function open(
   { params: p, seed }: Pick<RunContext<Parameters>, 'params' | 'seed'>,
-  note?: (message: string) => void,
+  told: Pick<DatasetOptions, 'note' | 'leaveOut'> = {},
 ): Promise<{ whole: Dataset; split: Record<Part, Dataset>; others: string[] }> {
   const { items, others } = await listItems(p.path);
   const read: ReadOptions = p.entry === undefined ? {} : { entry: p.entry };
-  const options = { read, operations: p.operations, note };
+  const { note, leaveOut } = told;
+  const options = { read, operations: p.operations, note, leaveOut };
   const whole = createDataset(items, options);
   const split = splitByIdentity(whole, p.split, p.seed ?? seed);
   // Only what is trained on is changed at random.
@@ -213,7 +215,7 @@ export const dataset: Step<Parameters> = {
     };
   },
   async run(context) {
-    const { whole, split, others } = await open(context, context.note);
+    const { whole, split, others } = await open(context, context);
     if (others.length > 0) context.note(`${others.length} files of no known format are left out`);
     context.report(await describe(whole, split));
     return { value: whole, ...split };

@@ -3,9 +3,11 @@
 import type { StepTable } from '../schema.ts';
 import type { Step } from '../step.ts';
 import { dataset } from './dataset.ts';
+import { embed } from './embed.ts';
 import { features } from './features.ts';
 import { generate } from './generate.ts';
 import { load } from './load.ts';
+import { loadEmbeddings } from './load-embeddings.ts';
 import { network } from './network.ts';
 import { prepare } from './prepare.ts';
 import { save } from './save.ts';
@@ -21,6 +23,8 @@ const table = {
   save,
   network,
   features,
+  embed,
+  'load-embeddings': loadEmbeddings,
   'style-transfer': styleTransfer,
 } satisfies Record<string, Step>;
 
