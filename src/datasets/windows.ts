@@ -8,7 +8,7 @@ import { reasonOf } from '../formats/format.ts';
 import { excerpt, type Range } from '../prepare/excerpt.ts';
 import type { Operation } from '../prepare/operations.ts';
 import { applyOperations } from '../prepare/run.ts';
-import { type Dataset, derivedDataset } from './dataset.ts';
+import { type Dataset, derivedDataset, leaveOutOf } from './dataset.ts';
 import type { Item } from './list.ts';
 
 /** Samples `[mark - before, mark + after)` around every annotation. */
@@ -141,6 +141,7 @@ export async function cutWindows(dataset: Dataset, options: CutOptions): Promise
   if (unlisted.size > 0) note?.(`annotations left out, as no label lists them: ${describeCounts(unlisted)}`);
   if (beyond > 0) note?.(`${beyond} annotations are nearer to an end than the window reaches, and left out`);
 
+  const leaveOut = leaveOutOf({ ...dataset.options, note });
   const kept = new Map<WindowItem, Field>();
   const broken = new Set<WindowItem>();
   let bytes = 0;
@@ -164,11 +165,11 @@ export async function cutWindows(dataset: Dataset, options: CutOptions): Promise
     } catch (error) {
       if (!(error instanceof NdconvError)) throw error;
       broken.add(item);
-      note?.(`${item.name} is left out: ${reasonOf(error)}`);
+      leaveOut(item.name, reasonOf(error));
       return undefined;
     }
   };
-  return derivedDataset(dataset, items, read);
+  return derivedDataset(dataset, items, read, { window: windowSize(cut), operations });
 }
 
 function itemOf(whole: Item, { axes }: Field, { label, ranges }: Listed['windows'][number]): WindowItem {

@@ -43,6 +43,25 @@ export interface Embedded {
 const keyOf = ({ sha256, box = [] }: EmbeddedItem): string | undefined =>
   sha256 === undefined ? undefined : `${sha256} ${box.join()}`;
 
+/** What is kept of an item, with the hash of its file, which many items may share. */
+async function identify(
+  { path, name, label, identity, part, sha256, box, score }: EmbeddedItem,
+  hashes: Map<string, Promise<string | undefined>>,
+): Promise<EmbeddedItem> {
+  if (sha256 === undefined && !hashes.has(path)) hashes.set(path, hashItem(path));
+  const hash = sha256 ?? (await hashes.get(path));
+  return {
+    path,
+    name,
+    label,
+    identity,
+    ...(part ? { part } : {}),
+    ...(hash === undefined ? {} : { sha256: hash }),
+    ...(box ? { box } : {}),
+    ...(score === undefined ? {} : { score }),
+  };
+}
+
 /** Embeddings of every item that can be read, in the dataset's order. A backend that is a function is made when it is needed. */
 export async function embedDataset(
   dataset: Dataset,
@@ -60,6 +79,7 @@ export async function embedDataset(
     if (usable && key !== undefined) before.set(key, vectorOf(usable, i));
   }
   const found = new Map<Item, { item: EmbeddedItem; vector: Float32Array }>();
+  const hashes = new Map<string, Promise<string | undefined>>();
   const runner = new Batches(embedding, backend);
   let waiting: { item: EmbeddedItem; origin: Item; field: Field }[] = [];
   let [reused, computed, done] = [0, 0, 0];
@@ -93,10 +113,7 @@ export async function embedDataset(
     for (const origin of dataset.items) {
       if (signal?.aborted) break;
       done++;
-      const item: EmbeddedItem = {
-        ...origin,
-        sha256: (origin as EmbeddedItem).sha256 ?? (await hashItem(origin.path)),
-      };
+      const item = await identify(origin, hashes);
       const key = keyOf(item);
       const vector = key === undefined ? undefined : before.get(key);
       if (vector) {
