@@ -5,7 +5,7 @@ import type { Family } from './kernel.ts';
 import { renderMap } from './map/wasm.ts';
 import { renderReduce } from './reduce/wasm.ts';
 import { renderTapConv } from './tap-conv/render.ts';
-import { renderTapCorrelate } from './tap-correlate/wasm.ts';
+import { renderTapCorrelate } from './tap-correlate/render.ts';
 import type { RenderWasm } from './wasm.ts';
 import { renderWindow } from './window/wasm.ts';
 

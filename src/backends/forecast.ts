@@ -4,6 +4,7 @@
 import { availableParallelism } from 'node:os';
 import { bytesOf, flopsOf } from '../../kernels/cost.ts';
 import { explainTapConv } from '../../kernels/tap-conv/render.ts';
+import { explainTapCorrelate } from '../../kernels/tap-correlate/render.ts';
 import type { WasmTarget } from '../../kernels/wasm.ts';
 import { channelsOf } from '../tensor/layout.ts';
 import type { BackendOptions, PlannedCall, ProgramPlan } from './backend.ts';
@@ -38,10 +39,8 @@ export async function forecastFor(backend: string, options: TargetOptions = {}):
   return forecastWasm({ relaxed: hasRelaxed(), wide: wide && mayWiden(), threads, winograd });
 }
 
-/** What convolutions take in a program, by what they take alone: caches and memory are shared with all else. */
+/** What convolutions and correlations take in a program, by what they take alone: caches and memory are shared with all else. */
 const SHARED = 1.5;
-/** Correlations, in flops a second of one thread, with widened vectors and without; a symmetric one does half of them. */
-const CORRELATION = { wide: 75e9, plain: 40e9 };
 /** Bytes a second of everything else; more threads gain little. */
 const TRAFFIC = 12e9;
 /** Seconds of a call that does next to nothing: a barrier for all threads. */
@@ -49,7 +48,6 @@ const CALL = 1e-5;
 
 /** A forecast for the wasm backend. */
 export function forecastWasm(target: WasmTarget): Forecast {
-  const { threads = 1, wide } = target;
   const explain = ({ call, inputs }: PlannedCall, plan: ProgramPlan): { method: string; seconds: number } => {
     const { family } = call.kernel;
     if (family === 'tap-conv') {
@@ -57,8 +55,10 @@ export function forecastWasm(target: WasmTarget): Forecast {
       const { method, seconds } = explainTapConv(call, target, constants);
       return { method, seconds: SHARED * seconds };
     }
-    const rate = (wide ? CORRELATION.wide : CORRELATION.plain) * threads;
-    if (family === 'tap-correlate') return { method: 'direct', seconds: flopsOf(call) / rate };
+    if (family === 'tap-correlate') {
+      const { method, seconds } = explainTapCorrelate(call, target);
+      return { method, seconds: SHARED * seconds };
+    }
     return { method: 'by memory', seconds: bytesOf(call) / TRAFFIC };
   };
   return {

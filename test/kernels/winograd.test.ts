@@ -10,13 +10,13 @@ import { marginsOf, type TapConv } from '../../kernels/tap-conv/spec.ts';
 import { renderTapConv as renderDirect } from '../../kernels/tap-conv/wasm.ts';
 import { type Choice, geometryOf } from '../../kernels/tap-conv/winograd/geometry.ts';
 import { chooseWinograd } from '../../kernels/tap-conv/winograd/plan.ts';
-import { LARGEST } from '../../kernels/tap-conv/winograd/transforms.ts';
 import { renderWinograd } from '../../kernels/tap-conv/winograd/wasm.ts';
 import type { WasmTarget } from '../../kernels/wasm.ts';
 import { createWasmBackend } from '../../src/backends/wasm/backend.ts';
 import { layoutOf, pack, product } from '../../src/tensor/layout.ts';
 import { errorOf, randomOf, runOn, type Single, sameBits, valuesFor } from './tap-call.ts';
 import { compileCall, faults, holds, noise } from './wasm-call.ts';
+import { dimension } from './winograd-cases.ts';
 
 const plain: WasmTarget = { relaxed: true, wide: false };
 const wide: WasmTarget = { relaxed: true, wide: true };
@@ -50,26 +50,6 @@ function callOf(
   const margins = marginsOf(kernel, shapes, output);
   return { kernel, inputs: shapes.map((s, i) => layoutOf(s, margins[i])), output: layoutOf(output) };
 }
-
-/** A random dimension: taps and how they are cut, sizes and padding. */
-const dimension = (most: number) =>
-  fc
-    .record({
-      k: fc.constantFrom(1, 2, 3, 3, 3, 4, 5, 7),
-      m: fc.integer({ min: 2, max: 6 }),
-      cut: fc.boolean(),
-      block: fc.integer({ min: 1, max: 3 }),
-      low: fc.integer({ min: -1, max: 3 }),
-      dilation: fc.constantFrom(1, 1, 1, 2, 3),
-      input: fc.integer({ min: 1, max: most }),
-      output: fc.integer({ min: 1, max: most }),
-      margin: fc.tuple(fc.integer({ min: 0, max: 2 }), fc.integer({ min: 0, max: 2 })),
-    })
-    .map(d => {
-      const taps = d.k > d.m && d.cut ? d.m : d.k;
-      const m = d.k === 1 ? 1 : Math.min(d.m, LARGEST - taps + 1);
-      return { ...d, m, taps: taps < d.k ? m : taps };
-    });
 
 const convolution = fc.integer({ min: 1, max: 4 }).chain(rank =>
   fc.record({

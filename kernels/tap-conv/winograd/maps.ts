@@ -34,26 +34,15 @@ export function mapsOf(
 ): Maps {
   const transformed = dimensions.flatMap((d, a) => (d.n > 1 ? [a] : []));
   const [first, last] = [transformed[0], transformed.at(-1)!];
-  const points = (a: number) => product(dimensions.slice(0, a).map(d => d.n));
-
-  const forward = (a: number, pitches?: readonly number[]): LinearMap => {
-    const { B, m, n } = dimensions[a];
-    const cells = (upTo: number) => dimensions.map((d, b) => (b < upTo ? d.grid : d.cellsIn));
-    const from = pitches ?? stridesOf(cells(a), sizes.cellIn);
-    const to = stridesOf(cells(a + 1), sizes.cellIn);
-    const point = a === last ? sizes.pointIn : product(cells(a + 1)) * sizes.cellIn;
-    return {
-      ...common,
-      name: `in_${pitches ? 'x' : a}`,
-      matrix: B,
-      sourceRow: from[a],
-      targetRow: point,
-      walks: [
-        { count: points(a), source: product(cells(a)) * sizes.cellIn, target: n * point },
-        ...cells(a + 1).map((count, b) => ({ count, source: from[b] * (b === a ? m : 1), target: to[b] })),
-      ],
-      run: sizes.cellIn,
-    };
+  const points = (a: number) => pointsBefore(dimensions, a);
+  const input: Source = {
+    name: 'in',
+    matrixOf: d => d.B,
+    tilesOf: d => d.grid,
+    cellsOf: d => d.cellsIn,
+    pitchOf: d => d.pitchIn,
+    cell: sizes.cellIn,
+    point: sizes.pointIn,
   };
 
   const inverse = (a: number, pitches?: readonly number[]): LinearMap => {
@@ -82,15 +71,61 @@ export function mapsOf(
   };
 
   return {
-    in: transformed.map(a => forward(a)),
+    ...mapsIn(dimensions, input, common),
     out: transformed.map(a => inverse(a)).reverse(),
-    fromInput: forward(
-      first,
-      dimensions.map(d => d.pitchIn),
-    ),
     toOutput: inverse(
       first,
       dimensions.map(d => d.pitchOut),
     ),
+  };
+}
+
+const pointsBefore = (dimensions: readonly Dimension[], a: number) =>
+  product(dimensions.slice(0, a).map(d => d.n));
+
+/** A tensor whose tiles become points. */
+export interface Source {
+  /** First part of the maps' names. */
+  readonly name: string;
+  /** The map along a dimension, the tiles and cells of a block along it, and bytes between neighbours in the tensor. */
+  readonly matrixOf: (d: Dimension) => Dimension['B'];
+  readonly tilesOf: (d: Dimension) => number;
+  readonly cellsOf: (d: Dimension) => number;
+  readonly pitchOf: (d: Dimension) => number;
+  /** Bytes of a cell's channels, filled up to whole vectors, and between points. */
+  readonly cell: number;
+  readonly point: number;
+}
+
+/** The maps from cells to points, and the first of them straight from the tensor. */
+export function mapsIn(
+  dimensions: readonly Dimension[],
+  { name, matrixOf, tilesOf, cellsOf, pitchOf, cell, point }: Source,
+  common: Common,
+): Pick<Maps, 'in' | 'fromInput'> {
+  const transformed = dimensions.flatMap((d, a) => (d.n > 1 ? [a] : []));
+  const last = transformed.at(-1)!;
+  const forward = (a: number, pitches?: readonly number[]): LinearMap => {
+    const { m, n } = dimensions[a];
+    const cells = (upTo: number) => dimensions.map((d, b) => (b < upTo ? tilesOf(d) : cellsOf(d)));
+    const from = pitches ?? stridesOf(cells(a), cell);
+    const to = stridesOf(cells(a + 1), cell);
+    const next = a === last ? point : product(cells(a + 1)) * cell;
+    return {
+      ...common,
+      name: `${name}_${pitches ? 'x' : a}`,
+      matrix: matrixOf(dimensions[a]),
+      sourceRow: from[a],
+      targetRow: next,
+      walks: [
+        { count: pointsBefore(dimensions, a), source: product(cells(a)) * cell, target: n * next },
+        ...cells(a + 1).map((count, b) => ({ count, source: from[b] * (b === a ? m : 1), target: to[b] })),
+      ],
+      run: cell,
+    };
+  };
+  return {
+    in: transformed.map(a => forward(a)),
+    fromInput: forward(transformed[0], dimensions.map(pitchOf)),
   };
 }

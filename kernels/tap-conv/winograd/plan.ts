@@ -5,6 +5,7 @@
 // only their ratios matter.
 
 import { channelsOf, product } from '../../../src/tensor/layout.ts';
+import type { Taps } from '../../../src/tensor/taps.ts';
 import type { KernelCall } from '../../kernel.ts';
 import type { WasmTarget } from '../../wasm.ts';
 import type { TapConv } from '../spec.ts';
@@ -17,12 +18,12 @@ const TILES = { whole: [2, 4, 6], segments: [3, 4, 5] };
 /** Tiles per block that are tried. */
 const BLOCKS = [4, 8, 12, 18, 24, 32, 36, 48, 64, 72, 96, 144, 192];
 /** Part of the direct kernel's time that Winograd's must stay under. */
-const WORTH = 0.85;
+export const WORTH = 0.85;
 /**
  * Part of the best time so far that larger tiles must stay under, for they are less exact and their weights take more
  * memory (much of it where they leave the last cache), and larger blocks.
  */
-const LARGER = { tile: 0.93, heavyTile: 0.85, block: 0.985 };
+export const LARGER = { tile: 0.93, heavyTile: 0.85, block: 0.985 };
 /**
  * Weights of so many bytes grow so many times at most by the transform, unless the smallest tiles already grow them more:
  * they, not the tensors, fill the memory, and they leave the last cache anyway. A step of style transfer through VGG-19
@@ -37,17 +38,17 @@ const ERROR = 2e-5;
 /** How much a map of n points adds to the rounding error of a direct sum, by n. */
 const GROWTH = [1, 1, 1, 1, 1, 1.5, 2, 3, 4, 10];
 /** Bytes of working memory of a thread at most. */
-const ROOM = 32e6;
+export const ROOM = 32e6;
 /** Bytes of weights that every block finds in the last cache. */
 const LAST_CACHE = 6e6;
 
 /** Nanoseconds: per product of two vectors of 4, per call of a register tile, and per vector of 4 moved by a map. */
-const WIDE = { product: 0.077, call: 5.5, move: 0.188, direct: 0.073, narrow: 0.16 };
-const PLAIN = { product: 0.15, call: 4.5, move: 0.198, direct: 0.14, narrow: 0.14 };
+export const WIDE = { product: 0.077, call: 5.5, move: 0.188, direct: 0.073, narrow: 0.16 };
+export const PLAIN = { product: 0.15, call: 4.5, move: 0.198, direct: 0.14, narrow: 0.14 };
 /** Nanoseconds per byte of weights streamed once more. */
 const STREAM = { cached: 0.002, memory: 0.035 };
 /** Nanoseconds per byte of a block's points, where they are more than so many bytes. */
-const OVERFLOW = [
+export const OVERFLOW = [
   { bytes: 2e6, price: 0.02 },
   { bytes: 7e5, price: 0.006 },
 ];
@@ -81,7 +82,8 @@ export function chooseWinograd(
   const original = 4 * product(kernelShape) * channelsOf(call.inputs[0]) * channelsOf(call.output);
   const alone = { ...target, threads: 1 };
   let best: PricedChoice | undefined;
-  for (const tile of tilesFor([1, ...kernelShape], channelsOf(call.inputs[0]))) {
+  const terms = product(kernelShape) * channelsOf(call.inputs[0]);
+  for (const tile of tilesFor([1, ...kernelShape], terms)) {
     const found = bestBlock(call, alone, tile, constant);
     if (best && HEAVY.some(h => found.weights > h.bytes && found.weights > h.growth * original)) continue;
     const larger = best && product(tile.tile) > product(best.tile);
@@ -110,17 +112,18 @@ function bestBlock(
   return priced.reduce((best, next) => (next.time < LARGER.block * best.time ? next : best));
 }
 
-// Output cells along each dimension, of one of the undilated convolutions that a dilated one consists of.
-const cellsOf = ({ kernel, output }: KernelCall): number[] =>
-  output.shape.slice(0, -1).map((n, a) => (a ? Math.ceil(n / (kernel as TapConv).dilations[a - 1]) : n));
+/** Output cells along each dimension, of one of the undilated convolutions that a dilated one consists of. */
+export const cellsOf = ({ kernel, output }: KernelCall): number[] =>
+  output.shape.slice(0, -1).map((n, a) => (a ? Math.ceil(n / (kernel as Taps).dilations[a - 1]) : n));
 
-type Tile = Pick<Choice, 'tile' | 'taps'>;
+export type Tile = Pick<Choice, 'tile' | 'taps'>;
 
-// All combinations of tiles whose expected error is within bounds, small ones first; the batch's comes first and is 1.
-function tilesFor(kernel: readonly number[], channels: number): Tile[] {
-  let found = [
-    { tile: [] as number[], taps: [] as number[], error: 1e-7 * (product(kernel) * channels) ** 0.25 },
-  ];
+/**
+ * All combinations of tiles whose expected error, for sums of so many terms, is within bounds, small ones first; the batch's
+ * comes first and is 1.
+ */
+export function tilesFor(kernel: readonly number[], terms: number): Tile[] {
+  let found = [{ tile: [] as number[], taps: [] as number[], error: 1e-7 * terms ** 0.25 }];
   for (const k of kernel) {
     const along = [
       ...(k === 1 ? [1] : TILES.whole).map(m => ({ m, taps: k })),
@@ -139,8 +142,8 @@ function tilesFor(kernel: readonly number[], channels: number): Tile[] {
   return found.sort((a, b) => product(a.tile) - product(b.tile));
 }
 
-// Boxes of about so many tiles, the innermost dimensions filled first, each dimension cut evenly.
-function blocksFor(tile: readonly number[], cells: readonly number[]): number[][] {
+/** Boxes of about so many tiles, the innermost dimensions filled first, each dimension cut evenly. */
+export function blocksFor(tile: readonly number[], cells: readonly number[]): number[][] {
   const counts = tile.map((m, a) => Math.ceil(cells[a] / m));
   const found = BLOCKS.map(size => {
     const block = counts.slice();
@@ -179,16 +182,7 @@ function priceOf(call: KernelCall, target: WasmTarget, choice: Choice, constant:
   const products = points * product(segments) * depth * 4 * width * rows;
   const calls = points * Math.ceil(width / vectors) * (whole + Math.sign(rest));
 
-  const cellsIn = grid.map((g, a) => g * tile[a] + taps[a] - 1);
-  const cellsOut = block.map((b, a) => b * tile[a]);
-  let moves = 0;
-  n.forEach((size, a) => {
-    if (size === 1) return;
-    const maps = (grid: readonly number[], cells: readonly number[]) =>
-      product(n.slice(0, a)) * product(grid.slice(0, a + 1)) * product(cells.slice(a + 1));
-    moves += maps(grid, cellsIn) * depth * 2 * size + maps(block, cellsOut) * width * (size + tile[a]);
-  });
-
+  const moves = movesOf({ n, tile, taps, grid, block }, depth, width);
   const weights = points * product(segments) * depth * width * 64;
   const held = points * tiles * (depth + width) * 16;
   const memory = weights > LAST_CACHE ? 'memory' : 'cached';
@@ -207,4 +201,26 @@ export function directTime({ kernel, inputs, output }: KernelCall, { wide }: Was
   const cells = product(output.shape.slice(0, -1));
   const products = cells * product((kernel as TapConv).kernelShape) * channelsOf(inputs[0]) * vectors;
   return products * (vectors > 1 ? price.direct : price.narrow);
+}
+
+interface Cut {
+  readonly n: readonly number[];
+  readonly tile: readonly number[];
+  readonly taps: readonly number[];
+  readonly grid: readonly number[];
+  readonly block: readonly number[];
+}
+
+/** Vectors that the maps of a block move, of an input and an output of so many vectors a cell. */
+export function movesOf({ n, tile, taps, grid, block }: Cut, depth: number, width: number): number {
+  const cellsIn = grid.map((g, a) => g * tile[a] + taps[a] - 1);
+  const cellsOut = block.map((b, a) => b * tile[a]);
+  let moves = 0;
+  n.forEach((size, a) => {
+    if (size === 1) return;
+    const maps = (grid: readonly number[], cells: readonly number[]) =>
+      product(n.slice(0, a)) * product(grid.slice(0, a + 1)) * product(cells.slice(a + 1));
+    moves += maps(grid, cellsIn) * depth * 2 * size + maps(block, cellsOut) * width * (size + tile[a]);
+  });
+  return moves;
 }

@@ -201,4 +201,4 @@ const unitPoint = (dimensions: readonly Dimension[]): number =>
   dimensions.reduce((point, d) => point * d.n + d.unit, 0);
 
 // An odd number of cache lines, so that the points of a tile do not meet in the same set of a cache.
-const spaced = (bytes: number): number => (Math.ceil(bytes / 64) | 1) * 64;
+export const spaced = (bytes: number): number => (Math.ceil(bytes / 64) | 1) * 64;

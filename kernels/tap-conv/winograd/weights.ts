@@ -130,7 +130,10 @@ export function prepareWeights(
 }
 
 // Which stored tap each tap of each segment is; −1 past the kernel's last.
-function storedTaps({ kernelShape, flip }: TapConv, dimensions: readonly Dimension[]): Int32Array {
+export function storedTaps(
+  { kernelShape, flip }: Pick<TapConv, 'kernelShape' | 'flip'>,
+  dimensions: readonly Dimension[],
+): Int32Array {
   const spatial = dimensions.slice(1);
   const last = product(kernelShape) - 1;
   return Int32Array.from(

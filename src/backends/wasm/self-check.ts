@@ -124,7 +124,7 @@ function cases(): Case[] {
       output: w,
     });
   }
-  return [...found, ...winogradCases()];
+  return [...found, ...winogradCases(), ...winogradCorrelations()];
 }
 
 // Maps of several sizes, segments, blocks that end outside, and channels that fill vectors or do not.
@@ -152,6 +152,34 @@ const winogradCases = (): Case[] =>
       },
       shapes: [[1, ...size, channels], [...same(taps), channels, filters], [filters]],
       output: [1, ...size, filters],
+      winograd: true,
+    };
+  });
+
+// Sums over tiles, with rows of register tiles of two heights, and channels that fill vectors or do not.
+const winogradCorrelations = (): Case[] =>
+  [
+    { batch: 2, size: [1600], channels: 7, filters: 23 },
+    { batch: 4, size: [1200], channels: 16, filters: 8 },
+    { batch: 2, size: [48, 48], channels: 7, filters: 8 },
+  ].map(({ batch, size, channels, filters }) => {
+    const same = (n: number) => size.map(() => n);
+    return {
+      kernel: {
+        family: 'tap-correlate',
+        kernelShape: same(3),
+        strides: same(1),
+        dilations: same(1),
+        padLow: same(1),
+        inputDilations: same(1),
+        groups: 1,
+        symmetric: false,
+      },
+      shapes: [
+        [batch, ...size, channels],
+        [batch, ...size, filters],
+      ],
+      output: [...same(3), channels, filters],
       winograd: true,
     };
   });

@@ -1,0 +1,130 @@
+// Whether Winograd pays for a correlation, and with which tiles, blocks and parts, from the same counts and prices as for a
+// convolution (tap-conv/winograd/plan.ts); what is streamed once a block is not weights but the sums, read and written.
+
+import { channelsOf, product } from '../../../src/tensor/layout.ts';
+import type { KernelCall } from '../../kernel.ts';
+import type { Choice } from '../../tap-conv/winograd/geometry.ts';
+import {
+  blocksFor,
+  cellsOf,
+  LARGER,
+  movesOf,
+  OVERFLOW,
+  PLAIN,
+  ROOM,
+  type Tile,
+  tilesFor,
+  WIDE,
+  WORTH,
+} from '../../tap-conv/winograd/plan.ts';
+import type { WasmTarget } from '../../wasm.ts';
+import type { TapCorrelate } from '../spec.ts';
+import { heightsFor } from './products.ts';
+
+/** Tiles, blocks, and into how many parts the blocks are cut. */
+export interface CorrelationChoice extends Choice {
+  readonly parts: number;
+}
+
+export interface PricedCorrelation extends CorrelationChoice {
+  /** Nanoseconds on as many threads as can share it. */
+  readonly time: number;
+}
+
+/** Parts at most, tiles of a part at least, and bytes of the sums of all parts at most. */
+const PARTS = 16;
+const PART = 96;
+const SUMS = 24e6;
+/** Threads that are counted with, however many there are, so that results do not depend on them. */
+const THREADS = 4;
+/** Nanoseconds per byte of the sums added to once more, by how many bytes there are. */
+const ADD = [
+  { bytes: 6e6, price: 0.08 },
+  { bytes: 6e5, price: 0.03 },
+  { bytes: 0, price: 0.008 },
+];
+/** What the direct kernel takes, by what a convolution does. */
+const DIRECT = 1.2;
+
+/** Whether the call is one that Winograd's algorithm computes. */
+export function winogradFits({ kernel, inputs, output }: KernelCall): boolean {
+  const { kernelShape, strides, groups, symmetric } = kernel as TapCorrelate;
+  return (
+    groups === 1 &&
+    !symmetric &&
+    product(inputs[1].shape) * product(output.shape) > 0 &&
+    kernelShape.some(k => k > 1) &&
+    strides.every(s => s === 1)
+  );
+}
+
+/** The fastest tiles, blocks and parts, or nothing where the direct kernel is. The same for any number of threads. */
+export function chooseWinograd(call: KernelCall, target: WasmTarget): PricedCorrelation | undefined {
+  if (!winogradFits(call)) return undefined;
+  const { kernelShape } = call.kernel as TapCorrelate;
+  const pieces: KernelCall = { ...call, output: call.inputs[1] };
+  let best: PricedCorrelation | undefined;
+  for (const tile of tilesFor([1, ...kernelShape], product(call.inputs[1].shape.slice(0, -1)))) {
+    const found = blocksFor(tile.tile, cellsOf(pieces))
+      .map(block => priceOf(call, target, { ...tile, block }))
+      .reduce((best, next) => (next.time < LARGER.block * best.time ? next : best));
+    if (!best || found.time < LARGER.tile * best.time) best = found;
+  }
+  return best && best.time < WORTH * directTime(call, target) ? best : undefined;
+}
+
+function priceOf(
+  call: KernelCall,
+  target: WasmTarget,
+  choice: Tile & Pick<Choice, 'block'>,
+): PricedCorrelation {
+  const { tile, taps, block } = choice;
+  const price = target.wide ? WIDE : PLAIN;
+  const { kernelShape, dilations } = call.kernel as TapCorrelate;
+  const lanes = target.wide ? 8 : 4;
+  const [C, K] = call.inputs.map(channelsOf);
+  const [depth, width] = [C, K].map(n => Math.ceil(n / lanes) * (lanes / 4));
+  const segments = taps.map((k, a) => (a ? Math.ceil(kernelShape[a - 1] / k) : 1));
+  const grid = block.map((b, a) => b + segments[a] - 1);
+  const n = tile.map((m, a) => m + taps[a] - 1);
+  const points = product(n) * product(segments);
+  const cells = cellsOf({ ...call, output: call.inputs[1] });
+  const blocks = product(dilations) * product(tile.map((m, a) => Math.ceil(cells[a] / (m * block[a]))));
+
+  const vectors = Math.min(target.wide ? 4 : 2, width);
+  const heights = heightsFor(C, vectors * 4, target);
+  // A low register tile waits for its sums.
+  const rows = heights.reduce(
+    (sum, [height, count]) => sum + count * Math.max(height, vectors > 2 ? 3 : 6),
+    0,
+  );
+  const calls = points * Math.ceil(width / vectors) * heights.reduce((sum, [, count]) => sum + count, 0);
+  const products = points * product(block) * rows * width;
+  const moves = movesOf({ n, tile, taps, grid, block }, depth, width);
+  const sums = points * C * width * 16;
+  const held = product(n) * (product(grid) * depth + product(block) * width) * 16;
+  const overflow = held * (OVERFLOW.find(o => held > o.bytes)?.price ?? 0);
+  const added = ADD.find(a => sums > a.bytes)!.price * sums;
+  const each = products * price.product + calls * price.call + moves * price.move + overflow + added;
+
+  const most = Math.min(PARTS, blocks, (blocks * product(block)) / PART, SUMS / sums);
+  const parts = 2 ** Math.max(0, Math.floor(Math.log2(most)));
+  const last = (parts * added) / 2 + sums * 0.5;
+  const time =
+    held > ROOM || sums > SUMS
+      ? Number.POSITIVE_INFINITY
+      : (Math.ceil(blocks / parts) * parts * each) / Math.min(parts, THREADS) + last / THREADS;
+  return { ...choice, parts, time: time * (THREADS / (target.threads ?? 1)) };
+}
+
+/** Nanoseconds of the direct kernel. */
+export function directTime({ kernel, inputs, output }: KernelCall, target: WasmTarget): number {
+  const { kernelShape, groups, symmetric } = kernel as TapCorrelate;
+  const price = target.wide ? WIDE : PLAIN;
+  const width = Math.ceil(channelsOf(output) / 4);
+  const C = channelsOf(inputs[0]) / groups;
+  const cells = product(inputs[1].shape.slice(0, -1));
+  const products = cells * product(kernelShape) * Math.max(C, 2) * width;
+  const all = products * DIRECT * (width > 1 ? price.direct : price.narrow) * (symmetric ? 0.55 : 1);
+  return all / (target.threads ?? 1);
+}
