@@ -4,7 +4,7 @@
 
 import { arrayOptions, describeArray } from './arrays.ts';
 import { expectSizes, readWhole } from './bytes.ts';
-import { rowsOf, type Separator, separatorOf } from './delimited.ts';
+import { quoted, rowsOf, type Separator, separatorOf } from './delimited.ts';
 import { type Field, sampleRateOf } from './field.ts';
 import { type Format, formatError, type ReadOptions } from './format.ts';
 
@@ -178,9 +178,6 @@ function shortest(value: number): string {
   }
   return String(Number(value.toPrecision(9)));
 }
-
-const quoted = (cell: string, separator: string): string =>
-  cell.includes(separator) || /["\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 
 function writeRows(field: Field, target: string, separator: Separator): string[] {
   const [rows, channels] = [field.shape[0], field.shape[field.shape.length - 1]];

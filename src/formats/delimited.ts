@@ -95,3 +95,7 @@ function cellAt(
     );
   return { cell, next: at };
 }
+
+/** A cell as it is written: in quotes where it holds the separator, a quote or a line break. */
+export const quoted = (cell: string, separator: string): string =>
+  cell.includes(separator) || /["\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;

@@ -48,10 +48,40 @@ export function planNetwork(
   };
 }
 
+/** A network compiled for grids of one shape, to be run over many. */
+export interface CompiledNetwork {
+  /** Values of the layers for a grid `[...spatial, channels]`, by name: `[1, ...spatial, channels]`. */
+  run(data: Float32Array): Promise<Map<string, Packed>>;
+  dispose(): Promise<void>;
+}
+
 /**
- * Values of layers for one grid `[...spatial, channels]`, by name. `read` makes what is read out of a layer's value `[1, ...spatial, channels]`
- * (a Gram matrix, say). Throws NetworkError where the grid does not fit the network.
+ * Compiles a network up to some layers for grids of a shape `[...spatial, channels]`. `read` makes what is read out of a
+ * layer's value `[1, ...spatial, channels]` (a Gram matrix, say). Throws NetworkError where the shape does not fit it.
  */
+export async function compileNetwork(
+  network: Network,
+  shape: readonly number[],
+  layers: readonly string[],
+  backend: Backend,
+  read: Reading = itself,
+): Promise<CompiledNetwork> {
+  const { graph, outputs } = record(network, shape, layers, read);
+  const program = await Program.compile(graph, { outputs }, backend);
+  return {
+    async run(data) {
+      await program.write('x', data);
+      await program.run();
+      const found = new Map<string, Packed>();
+      for (const [name, value] of Object.entries(outputs))
+        found.set(name, { shape: value.shape, data: await program.read(name) });
+      return found;
+    },
+    dispose: () => program.dispose(),
+  };
+}
+
+/** Values of layers for one grid; as `compileNetwork`, once. */
 export async function evaluateNetwork(
   network: Network,
   grid: Packed,
@@ -59,16 +89,10 @@ export async function evaluateNetwork(
   backend: Backend,
   read: Reading = itself,
 ): Promise<Map<string, Packed>> {
-  const { graph, outputs } = record(network, grid.shape, layers, read);
-  const program = await Program.compile(graph, { outputs }, backend);
+  const compiled = await compileNetwork(network, grid.shape, layers, backend, read);
   try {
-    await program.write('x', grid.data);
-    await program.run();
-    const found = new Map<string, Packed>();
-    for (const [name, { shape }] of Object.entries(outputs))
-      found.set(name, { shape, data: await program.read(name) });
-    return found;
+    return await compiled.run(grid.data);
   } finally {
-    await program.dispose();
+    await compiled.dispose();
   }
 }

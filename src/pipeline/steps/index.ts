@@ -2,6 +2,7 @@
 
 import type { StepTable } from '../schema.ts';
 import type { Step } from '../step.ts';
+import { classify } from './classify.ts';
 import { dataset } from './dataset.ts';
 import { embed } from './embed.ts';
 import { features } from './features.ts';
@@ -11,6 +12,7 @@ import { loadEmbeddings } from './load-embeddings.ts';
 import { network } from './network.ts';
 import { prepare } from './prepare.ts';
 import { save } from './save.ts';
+import { segment } from './segment.ts';
 import { styleTransfer } from './style-transfer.ts';
 import { windows } from './windows.ts';
 
@@ -25,6 +27,8 @@ const table = {
   features,
   embed,
   'load-embeddings': loadEmbeddings,
+  classify,
+  segment,
   'style-transfer': styleTransfer,
 } satisfies Record<string, Step>;
 

@@ -1,6 +1,7 @@
 // `windows`: cuts a field, or every field of a dataset, into many of one size: around its annotations (heartbeats of a
 // record), or one after another in any rank. Checking lists them as far as headers say where annotations are.
 
+import { basename } from 'node:path';
 import { createDataset, type Dataset } from '../../datasets/dataset.ts';
 import {
   type Cut,
@@ -76,7 +77,8 @@ function cutOf(p: Parameters, rank: number, complain: Complain): Cut | undefined
 function datasetOf(value: Field | Dataset, note: (message: string) => void): Dataset {
   if (!('data' in value)) return value;
   const { source } = value;
-  const item = { path: source, name: source, label: source, identity: source };
+  const name = basename(source);
+  const item = { path: source, name, label: name, identity: name };
   return { ...createDataset([item], { note }), read: async () => value };
 }
 
