@@ -51,7 +51,7 @@ export function groupByLabel(items: readonly { label: string }[]): Map<string, n
 }
 
 /** What an item was made of, where that is known: two of one content are no pair that says anything. */
-const contentOf = ({ sha256, box = [] }: Paired): string | undefined =>
+export const contentOf = ({ sha256, box = [] }: Paired): string | undefined =>
   sha256 === undefined ? undefined : `${sha256} ${box.join()}`;
 
 /** For every item the first one of the same content; its own place where there is none. */

@@ -5,8 +5,10 @@ import type { Step } from '../step.ts';
 import { classify } from './classify.ts';
 import { dataset } from './dataset.ts';
 import { embed } from './embed.ts';
+import { enrol } from './enrol.ts';
 import { features } from './features.ts';
 import { generate } from './generate.ts';
+import { identify } from './identify.ts';
 import { load } from './load.ts';
 import { loadEmbeddings } from './load-embeddings.ts';
 import { network } from './network.ts';
@@ -30,6 +32,8 @@ const table = {
   classify,
   segment,
   'style-transfer': styleTransfer,
+  enrol,
+  identify,
 } satisfies Record<string, Step>;
 
 export const steps: StepTable = table;
