@@ -3,6 +3,7 @@
 
 import { NdconvError } from '../errors.ts';
 import type { FieldHeader } from '../formats/format.ts';
+import { type LogMelSettings, logMelHeader, planLogMel } from '../signal/log-mel.ts';
 import { type AxisMap, type Edge, mapHeader, sameAxis } from './grid.ts';
 
 /** A number for every spatial dimension, or one for all. */
@@ -35,9 +36,11 @@ export interface Operation {
     low?: number;
     high?: number;
   };
+  /** A sound becomes the levels of bands over time, in dB. */
+  logMel?: LogMelSettings;
 }
 
-export const operationNames = ['window', 'resample', 'crop', 'pad', 'flip', 'normalise'] as const;
+export const operationNames = ['window', 'resample', 'crop', 'pad', 'flip', 'normalise', 'logMel'] as const;
 export type OperationName = (typeof operationNames)[number];
 
 /** Windows of radiology in Hounsfield units: centre and width. */
@@ -202,7 +205,21 @@ export function mapsOf(header: FieldHeader, operation: Operation): AxisMap[] {
     });
     return sizes.map((n, a) => (flipped.includes(a) ? { start: n - 1, step: -1, size: n } : sameAxis(n)));
   }
+  if (operation.logMel) {
+    const { hop, frames } = underKey('logMel', () => planLogMel(header, operation.logMel));
+    return [{ start: 0, step: hop, size: frames }];
+  }
   return sizes.map(sameAxis);
+}
+
+/** Puts a key before the place of what is wrong. */
+function underKey<T>(key: OperationName, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof NdconvError)) throw error;
+    throw operationError([key, ...((error.fields.at as string[] | undefined) ?? [])], error.message);
+  }
 }
 
 /** What lies beyond the ends of the old grid. */
@@ -210,13 +227,17 @@ export const edgeOf = ({ pad }: Operation): Edge =>
   pad ? (pad.mode && pad.mode !== 'constant' ? pad.mode : (pad.value ?? 0)) : 'replicate';
 
 /** Whether an operation changes what the values mean. */
-export const changesValues = ({ window, normalise }: Operation): boolean =>
-  window !== undefined || normalise !== undefined;
+export const changesValues = ({ window, normalise, logMel }: Operation): boolean =>
+  window !== undefined || normalise !== undefined || logMel !== undefined;
 
 /** The header after one operation. Errors: ShapeError with `at`, the place below the operation. */
 export function planOperation(header: FieldHeader, operation: Operation): FieldHeader {
   nameOf(operation);
   const mapped = mapHeader(header, mapsOf(header, operation));
+  if (operation.logMel) {
+    const { annotations } = mapped;
+    return { ...logMelHeader(header, operation.logMel), ...(annotations ? { annotations } : {}) };
+  }
   if (operation.window) windowRange(operation.window, header.valueUnit);
   const { normalise, resample } = operation;
   if (normalise) {

@@ -3,6 +3,7 @@
 
 import type { Field } from '../formats/field.ts';
 import type { FieldHeader } from '../formats/format.ts';
+import { logMel } from '../signal/log-mel.ts';
 import { resampleField } from '../signal/resample.ts';
 import { type AxisMap, mapSamples } from './grid.ts';
 import {
@@ -62,7 +63,6 @@ export function applyOperations(
   field: Field,
   operations: readonly Operation[],
 ): { field: Field; preparation: Preparation } {
-  const channels = field.shape[field.shape.length - 1];
   let tracks: Track[] = field.shape.slice(0, -1).map(n => ({ start: 0, step: 1, from: -0.5, to: n - 0.5 }));
   let values: Preparation['values'];
   let current = field;
@@ -74,6 +74,7 @@ export function applyOperations(
     const change = (operation.window ?? operation.normalise) ? valueChange(current, operation) : undefined;
     if (change) {
       const { scale, offset, low, high } = change;
+      const channels = scale.length;
       const data = new Float32Array(current.data.length);
       for (let i = 0, c = 0; i < data.length; i++, c = c + 1 === channels ? 0 : c + 1)
         data[i] = Math.max(low, Math.min(high, current.data[i] * scale[c] + offset[c]));
@@ -83,6 +84,10 @@ export function applyOperations(
         offset: before.offset.map((old, c) => old * scale[c] + offset[c]),
       };
       current = { ...header, data };
+    } else if (operation.logMel) {
+      // Bands are no samples: from here on values can be taken back to levels only.
+      values = undefined;
+      current = { ...header, data: logMel(current, operation.logMel).data };
     } else if (operation.resample && isTimed(current)) {
       const { data, shape } = resampleField(current, 1 / header.axes[0].spacing);
       current = { ...header, data, shape };

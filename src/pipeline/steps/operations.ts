@@ -103,6 +103,30 @@ export const operationsSchema: Schema = {
           },
         },
       },
+      logMel: {
+        type: 'object',
+        description:
+          'a sound becomes the levels of bands over time, in dB: mel scale and areas of Slaney, Hann windows, 80 dB of range, as librosa has it; channels are mixed',
+        properties: {
+          bands: { type: 'integer', minimum: 1, description: '64 where absent' },
+          window: {
+            type: 'number',
+            exclusiveMinimum: 0,
+            description: 'length of a frame in s, 0.025 where absent',
+          },
+          hop: {
+            type: 'number',
+            exclusiveMinimum: 0,
+            description: 'from one frame to the next in s, 0.01 where absent',
+          },
+          low: { type: 'number', minimum: 0, description: 'lowest frequency in Hz, 0 where absent' },
+          high: {
+            type: 'number',
+            exclusiveMinimum: 0,
+            description: 'highest frequency, half the sample rate where absent',
+          },
+        },
+      },
     },
   },
 };
