@@ -73,6 +73,7 @@ const allowed: Record<string, string[]> = {
     'src/verification',
   ],
   'src/units': [
+    'kernels',
     'src/tensor',
     'src/backends',
     'src/graph',

@@ -2,12 +2,25 @@
 // same six, so operations need no gradient rules of their own. Each rule in gradients.ts records nodes, never closures.
 
 import { gradientOf } from './gradients.ts';
-import type { Graph, Value } from './graph.ts';
+import type { Graph, Node, Value } from './graph.ts';
+
+/**
+ * Another rule for some nodes: what goes back to each input (undefined where its place in `wanted` is false), given what
+ * comes back to the node; undefined as a whole leaves the node to the rule of its family. What follows is no longer a
+ * gradient, but what visualisations send backwards in its place.
+ */
+export type BackwardRule = (
+  graph: Graph,
+  node: Node,
+  incoming: Value,
+  wanted: readonly boolean[],
+) => (Value | undefined)[] | undefined;
 
 /**
  * Gradients of a scalar (`loss` has one element) with respect to each of `wrt`; zeros where it does not depend on it.
+ * `rule` takes the place of the gradient at the nodes that it answers for.
  */
-export function differentiate(loss: Value, wrt: readonly Value[]): Value[] {
+export function differentiate(loss: Value, wrt: readonly Value[], rule?: BackwardRule): Value[] {
   const graph = loss.graph;
   const needed = dependents(graph, wrt, loss.id);
   const pieces = new Map<number, Value[]>();
@@ -28,7 +41,8 @@ export function differentiate(loss: Value, wrt: readonly Value[]): Value[] {
     if (node.kind !== 'kernel') continue;
     graph.scope('gradient', () => {
       const wanted = node.inputs.map(i => needed.has(i));
-      gradientOf(graph, node, gradient, wanted).forEach((g, i) => {
+      const back = rule?.(graph, node, gradient, wanted) ?? gradientOf(graph, node, gradient, wanted);
+      back.forEach((g, i) => {
         if (g) push(pieces, node.inputs[i], g);
       });
     });

@@ -9,6 +9,7 @@ import { script } from './script.ts';
 import type { Block, Section } from './section.ts';
 import { style } from './style.ts';
 import { escapeHtml, formatCell } from './text.ts';
+import { renderUnits, unitsStyle } from './units-view.ts';
 
 type TableBlock = Extract<Block, { type: 'table' }>;
 
@@ -51,6 +52,8 @@ async function renderBlock(block: Block, section: string, name: string, bytes: n
       return renderCurves(block);
     case 'fields':
       return renderFields(block, bytes, name);
+    case 'units':
+      return renderUnits(block, section);
   }
 }
 
@@ -80,6 +83,7 @@ export async function renderReport(
 ${blocks.join('\n')}
 </section>`);
   }
+  const hasUnits = sections.some(({ blocks }) => blocks.some(({ type }) => type === 'units'));
   const contents = sections.map(
     (section, s) => `<li><a href="#section-${s + 1}">${escapeHtml(section.title)}</a></li>`,
   );
@@ -98,7 +102,7 @@ ${blocks.join('\n')}
 <meta name="color-scheme" content="light dark">
 <meta name="generator" content="ndconv">
 <title>${escapeHtml(title)}</title>
-<style>${style}</style>
+<style>${style}${hasUnits ? `\n${unitsStyle}` : ''}</style>
 </head>
 <body>
 <a class="skip" href="#content">Skip to the results</a>

@@ -128,7 +128,7 @@ const viewers = all(document, '.viewer').map(root => {
     loaded = loaded || mosaic.decode();
     return loaded.then(draw, draw);
   };
-  const viewer = { link: view.link, goTo };
+  const viewer = { link: view.link, goTo, root };
   const goToAll = next => viewers.forEach(other => { if (other.link === viewer.link) other.goTo(next); });
   // Slice of the whole volume in the middle of a slice of the copy; the middle slice stands for its own.
   const whole = (axis, at) => {
@@ -154,6 +154,18 @@ const viewers = all(document, '.viewer').map(root => {
   }
   return viewer;
 });
+
+// Places in a volume that are shown small lead to its viewer.
+for (const button of all(document, '[data-goto]')) {
+  button.addEventListener('click', () => {
+    const { name, index } = JSON.parse(button.dataset.goto);
+    const viewer = viewers.find(({ root }) => root.dataset.name === name);
+    if (!viewer) return;
+    viewer.goTo(index);
+    viewer.root.scrollIntoView({ block: 'center' });
+    viewer.root.querySelector('.pager').focus({ preventScroll: true });
+  });
+}
 
 // Sounds: one plays at a time, a line follows it, and a click in the spectrogram goes there.
 const players = all(document, 'audio');

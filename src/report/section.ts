@@ -2,6 +2,7 @@
 // self-contained page.
 
 import type { Field } from '../formats/field.ts';
+import type { UnitEntry } from './units-view.ts';
 
 /** One block of the report. */
 export type Block =
@@ -18,7 +19,9 @@ export type Block =
     }
   /** Fields shown side by side: a sound as player and spectrogram, an image as itself, a volume as three
    *  orthogonal slices, a signal as curves. */
-  | { type: 'fields'; items: { label: string; field: Field }[] };
+  | { type: 'fields'; items: { label: string; field: Field }[] }
+  /** Units of a network: numbers, and the parts of inputs that excite them most. */
+  | { type: 'units'; units: UnitEntry[] };
 
 /** A titled part of the report. */
 export interface Section {

@@ -139,7 +139,7 @@ export async function renderVolume(
     link,
   };
   const place = describePlace(grid, middle);
-  const html = `<div class="viewer" data-view="${escapeHtml(JSON.stringify(info))}">
+  const html = `<div class="viewer" data-name="${escapeHtml(label)}" data-view="${escapeHtml(JSON.stringify(info))}">
 <img class="mosaic" src="${mosaic.uri}" alt="" hidden>
 <div class="planes">${planes.join('\n')}</div>
 ${place && `<p class="place">Crosshair at <output>${place}</output></p>`}

@@ -16,6 +16,7 @@ import { prepare } from './prepare.ts';
 import { save } from './save.ts';
 import { segment } from './segment.ts';
 import { styleTransfer } from './style-transfer.ts';
+import { unitPatches } from './unit-patches.ts';
 import { windows } from './windows.ts';
 
 const table = {
@@ -34,6 +35,7 @@ const table = {
   'style-transfer': styleTransfer,
   enrol,
   identify,
+  'unit-patches': unitPatches,
 } satisfies Record<string, Step>;
 
 export const steps: StepTable = table;
