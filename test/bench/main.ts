@@ -1,15 +1,14 @@
 // npm run bench: ndconv beside other engines, in one run. Each engine has a process of its own; for every task their
-// results are compared, then they are timed in turn, several rounds, and medians and ratios are printed.
-//     npm run bench -- [--threads 1,2] [--only WORDS] [--group design,layers] [--rounds 5] [--json FILE]
+// results are compared, then they are timed in turn, several rounds, and medians, spreads and ratios are printed.
+//     npm run bench -- [--threads 1,2] [--only WORDS] [--group design,layers] [--engines ndconv,PyTorch] [--rounds 5]
+//                      [--json FILE] [--table FILE]
+// Node 20 is that of NDCONV_NODE20 or of the path, Python with PyTorch that of NDCONV_PYTHON or of the path.
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { engines } from './engines.ts';
-import type { Answer, Request } from './peer.ts';
+import { type Name, names, type Peer, start } from './peers.ts';
+import { type Row, table } from './table.ts';
 import { flopsOf, type Task, tasks } from './tasks.ts';
 
 const { values: options } = parseArgs({
@@ -17,94 +16,38 @@ const { values: options } = parseArgs({
     threads: { type: 'string', default: '1,2' },
     only: { type: 'string', default: '' },
     group: { type: 'string', default: '' },
+    engines: { type: 'string', default: '' },
     rounds: { type: 'string', default: '5' },
     json: { type: 'string' },
+    table: { type: 'string' },
   },
 });
 const rounds = Number(options.rounds);
-const chosen = tasks.filter(
-  ({ name, group }) =>
-    name.includes(options.only) && (options.group === '' || options.group.split(',').includes(group)),
-);
+const listed = (list: string, name: string) => list === '' || list.split(',').includes(name);
+const chosen = tasks.filter(({ name, group }) => name.includes(options.only) && listed(options.group, group));
 
 /** Milliseconds that a timing takes at least. */
-const SLICE = 150;
-/** Milliseconds of a run from which one timing must do. */
+const SLICE = 100;
+/** Milliseconds of a run from which the first must do, and from which a whole engine is left out of steps. */
 const SLOW = 4000;
 /** Largest difference of compared results, in relation to the largest value. */
 const TOLERANCE = 1e-3;
 /** For losses after steps of Adam, which follow the signs of gradients and so blow up rounding. */
 const STEP_TOLERANCE = 1e-2;
 
-const names = [
-  'ndconv',
-  'ndconv direct',
-  'ndconv 128-bit',
-  'PyTorch',
-  'onnxruntime-node',
-  'onnxruntime-web',
-  'tfjs',
-] as const;
-type Name = keyof typeof engines | 'PyTorch';
-
-interface Peer {
-  name: Name;
-  ask(request: Request): Promise<Answer>;
-  process: ChildProcess;
-}
-
-const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
-
-/** Python with PyTorch: of the environment, else Debian's. */
-const python = [process.env.NDCONV_PYTHON ?? 'python3', '/usr/bin/python3'].find(
-  command => spawnSync(command, ['-c', 'import torch']).status === 0,
-);
-
-/** Starts an engine; undefined, with a line that says why, where it is not there. */
-async function start(name: Name, threads: number): Promise<Peer | undefined> {
-  const [command, args] =
-    name === 'PyTorch'
-      ? [python ?? 'python3', [here('peer.py'), String(threads)]]
-      : [process.execPath, ['--disable-warning=ExperimentalWarning', here('peer.ts'), name, String(threads)]];
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
-  let complaint = '';
-  child.stderr.on('data', data => {
-    complaint = String(data).trim().split('\n').at(-1) ?? '';
+/** Engines that take part: variants of ndconv are shown on one thread, and steps of style transfer without them. */
+function wantedFor(threads: number, task?: Task): Name[] {
+  const variants: Name[] = ['ndconv direct', 'ndconv 128-bit', 'ndconv Node 20', 'tfjs'];
+  return names.filter(name => {
+    if (!listed(options.engines, name)) return false;
+    if (options.engines !== '') return true;
+    if (name === 'ndconv direct' || (threads > 1 && variants.includes(name))) return false;
+    return !(task?.kind === 'style-step' && name === 'ndconv Node 20');
   });
-  child.on('error', error => {
-    complaint = error.message;
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const first = await lines.next();
-  if (first.done) {
-    console.log(`${name} is left out: ${complaint}`);
-    return undefined;
-  }
-  const ask = async (request: Request): Promise<Answer> => {
-    child.stdin.write(`${JSON.stringify(request)}\n`);
-    const { value, done } = await lines.next();
-    return done ? { unable: complaint || 'it ended' } : JSON.parse(value);
-  };
-  return { name, ask, process: child };
-}
-
-const median = (values: number[]): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted.length % 2
-    ? sorted[sorted.length >> 1]
-    : (sorted[sorted.length / 2 - 1] + sorted[sorted.length / 2]) / 2;
-};
-
-interface Row {
-  task: string;
-  group: string;
-  threads: number;
-  /** Median milliseconds, spread (largest over smallest) and peak bytes of the process by engine. */
-  engines: Record<string, { milliseconds: number; spread: number; gflops: number; peak: number }>;
 }
 
 async function measure(task: Task, peers: readonly Peer[], threads: number): Promise<Row> {
-  const able: Peer[] = [];
+  const times = new Map<Peer, number[]>();
   let expected: number[] | undefined;
   for (const peer of peers) {
     const answer = await peer.ask({ prepare: task });
@@ -112,26 +55,27 @@ async function measure(task: Task, peers: readonly Peer[], threads: number): Pro
     expected ??= answer.samples;
     const most = expected.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
     const error = answer.samples.reduce((m, v, i) => Math.max(m, Math.abs(v - expected![i])), 0) / most;
-    if (
-      answer.samples.length !== expected.length ||
-      !(error < (task.kind === 'style-step' ? STEP_TOLERANCE : TOLERANCE))
-    ) {
+    const steps = task.kind === 'style-step' || task.kind === 'training-step';
+    if (answer.samples.length !== expected.length || !(error < (steps ? STEP_TOLERANCE : TOLERANCE))) {
       console.log(
         `${peer.name} differs on ${task.name} by ${error.toPrecision(2)} of the largest value and is left out`,
       );
       continue;
     }
-    able.push(peer);
+    const runs = steps ? 2 : 1;
+    times.set(peer, answer.milliseconds / runs > SLOW ? [answer.milliseconds / runs] : []);
   }
-  const times = new Map<Peer, number[]>(able.map(peer => [peer, []]));
+  const slow = new Set([...times].filter(([, list]) => list.length > 0).map(([peer]) => peer));
   const peaks = new Map<Peer, number>();
   for (let round = -1; round < rounds; round++) {
-    for (const peer of able) {
-      if (times.get(peer)!.some(milliseconds => milliseconds > SLOW)) continue;
+    for (const [peer, list] of times) {
+      // What is slow is timed once more, for its peak of memory and a time of its own.
+      if (slow.has(peer) && (round !== 0 || peer.name === 'tfjs')) continue;
       const answer = await peer.ask({ time: round < 0 ? 1 : SLICE });
-      if (!('milliseconds' in answer)) continue;
+      if (!('milliseconds' in answer && 'peak' in answer)) continue;
       peaks.set(peer, answer.peak);
-      if (round >= 0 || answer.milliseconds > SLOW) times.get(peer)!.push(answer.milliseconds);
+      if (slow.has(peer)) list.splice(0, 1, answer.milliseconds);
+      else if (round >= 0) list.push(answer.milliseconds);
     }
   }
   const row: Row = { task: task.name, group: task.group, threads, engines: {} };
@@ -142,74 +86,60 @@ async function measure(task: Task, peers: readonly Peer[], threads: number): Pro
       milliseconds,
       spread: Math.max(...list) / Math.min(...list),
       gflops: flopsOf(task) / milliseconds / 1e6,
-      peak: peaks.get(peer)!,
+      peak: peaks.get(peer) ?? 0,
     };
   }
   return row;
 }
 
-function printRow(row: Row): void {
-  const own = row.engines.ndconv;
-  if (!own) return;
-  const cells = names.map(name => {
-    const found = row.engines[name];
-    if (!found) return '–';
-    if (name === 'ndconv') return `${own.milliseconds.toFixed(2)} ms, ${own.gflops.toFixed(0)}`;
-    return `${(found.milliseconds / own.milliseconds).toFixed(2)}`;
-  });
-  console.log(`| ${row.task} | ${cells.join(' | ')} |`);
-}
+const median = (values: number[]): number => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted.length % 2
+    ? sorted[sorted.length >> 1]
+    : (sorted[sorted.length / 2 - 1] + sorted[sorted.length / 2]) / 2;
+};
 
-/** Geometric means of the ratios, by group. */
-function printMeans(rows: readonly Row[]): void {
-  for (const group of new Set(rows.map(row => row.group))) {
-    const cells = names.map(name => {
-      const ratios = rows
-        .filter(row => row.group === group && row.engines[name] && row.engines.ndconv)
-        .map(row => row.engines[name].milliseconds / row.engines.ndconv.milliseconds);
-      if (ratios.length === 0 || name === 'ndconv') return '';
-      return Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length).toFixed(2);
-    });
-    console.log(`| **${group}**, geometric mean | ${cells.join(' | ')} |`);
-  }
-}
-
-function printMemory(rows: readonly Row[]): void {
-  for (const row of rows) {
-    const { ndconv, PyTorch } = row.engines;
-    if (row.group !== 'steps' || !ndconv || !PyTorch) continue;
-    console.log(
-      `${row.task}: peak of the process ${mega(ndconv.peak)}, PyTorch's ${mega(PyTorch.peak)} (both grow over the tasks of a run)`,
-    );
-  }
-}
-const mega = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
-
-console.log(`${cpus()[0].model.trim()}, ${cpus().length} cores, Node ${process.versions.node}`);
-console.log(
-  'Time and GFLOP/s (counted as direct convolution) of ndconv; for the others, how many times as long they take.\n',
-);
-const all: Row[] = [];
-for (const threads of options.threads.split(',').map(Number)) {
-  const wanted = threads === 1 ? names : names.filter(name => name !== 'tfjs');
+async function startAll(wanted: readonly Name[], threads: number): Promise<Peer[]> {
   const peers: Peer[] = [];
   for (const name of wanted) {
     const peer = await start(name, threads);
     if (peer) peers.push(peer);
   }
-  console.log(
-    `\n| ${threads} thread${threads === 1 ? '' : 's'} | ${names.join(' | ')} |\n|${'---|'.repeat(names.length + 1)}`,
-  );
-  const rows: Row[] = [];
+  return peers;
+}
+
+const versions = new Map<string, string>();
+const note = (peers: readonly Peer[]) => {
+  for (const { name, version } of peers) versions.set(name, version);
+};
+const all: Row[] = [];
+for (const threads of options.threads.split(',').map(Number)) {
+  const peers = await startAll(wantedFor(threads), threads);
+  note(peers);
   for (const task of chosen) {
-    const row = await measure(task, peers, threads);
-    printRow(row);
-    rows.push(row);
+    // Steps of style transfer have processes of their own, so that the most bytes held are theirs alone.
+    const alone = task.kind === 'style-step' ? await startAll(wantedFor(threads, task), threads) : undefined;
+    const row = await measure(task, alone ?? peers, threads);
+    for (const peer of alone ?? []) peer.process.kill();
+    all.push(row);
+    const found = Object.entries(row.engines).map(
+      ([name, { milliseconds, spread }]) =>
+        `${name} ${milliseconds.toPrecision(3)} ms ±${((spread - 1) * 50).toFixed(0)} %`,
+    );
+    console.log(`${threads} × ${row.task}: ${found.join(', ')}`);
+    if (options.json) save();
   }
-  printMeans(rows);
-  printMemory(rows);
-  all.push(...rows);
   for (const peer of peers) peer.process.kill();
 }
-if (options.json) writeFileSync(options.json, `${JSON.stringify(all, null, 2)}\n`);
+
+const machine = `${cpus()[0].model.trim()}, ${cpus().length} cores, Node ${process.versions.node}`;
+function save(): void {
+  writeFileSync(
+    options.json!,
+    `${JSON.stringify({ machine, date: new Date().toISOString().slice(0, 10), versions: Object.fromEntries(versions), rows: all }, null, 1)}\n`,
+  );
+}
+const text = table(all, machine, versions);
+console.log(`\n${text}`);
+if (options.table) writeFileSync(options.table, text);
 process.exit(0);

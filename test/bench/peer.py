@@ -51,6 +51,8 @@ def prepare(task):
             a = x.reshape(task['channels'], -1)
             return a @ a.T
         return run, lambda: pick(run().numpy().ravel())
+    if task.get('network'):
+        return network(task, x)
     if kind == 'style-step':
         return style_step(task, x, conv, pool)
     w = weights(task['kernel'], task['channels'] // task['groups'], task['filters'], 2)
@@ -72,6 +74,83 @@ def prepare(task):
     if mask[0]:
         return run, lambda: pick(last(run()[0]))
     return run, lambda: pick(np.ascontiguousarray(np.moveaxis(np.moveaxis(run()[1].numpy(), 1, -1), 0, -1)).ravel())
+
+
+AVERAGE = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+
+
+def network(task, x):
+    rank = len(task['size'])
+    shape = [task.get('batch', 1), *task['size'], task['channels']]
+    x = first(shape, 1)
+    layers = task['network']
+    training = task['kind'] == 'training-step'
+    parameters = {}
+
+    def parameter(key, shape, salt, scale, around):
+        if key not in parameters:
+            a = values(int(np.prod(shape)), salt, scale).reshape(shape) + np.float32(around)
+            if len(shape) > 2:
+                a = np.moveaxis(np.moveaxis(a, -1, 0), -1, 1)
+            parameters[key] = torch.from_numpy(np.ascontiguousarray(a)).requires_grad_(training)
+        return parameters[key]
+
+    def forward():
+        done = []
+        for i, layer in enumerate(layers):
+            source = layer.get('from', i - 1)
+            a = done[source] if source >= 0 else x
+            depth, op = a.shape[1], layer['op']
+            if op == 'convolution':
+                k = [layer['kernel']] * rank
+                n = layer['filters']
+                w = parameter((i, 0), [*k, depth, n], 100 + 4 * i, math.sqrt(24 / (np.prod(k) * depth)), 0)
+                b = parameter((i, 1), [n], 101 + 4 * i, 0.1, 0)
+                a = CONV[rank](a, w, b, stride=layer['stride'], padding=layer['padding'])
+                if layer.get('scaled'):
+                    each = [1, n] + [1] * rank
+                    a = a * parameter((i, 2), [n], 102 + 4 * i, 0.1, 1).view(each)
+                    a = a + parameter((i, 3), [n], 103 + 4 * i, 0.1, 0).view(each)
+                a = F.relu(a) if layer.get('relu') else a
+            elif op == 'max-pool':
+                a = POOL[rank](a, layer['window'], layer['stride'])
+            elif op == 'average-pool':
+                a = AVERAGE[rank](a, layer['window'])
+            elif op == 'pad':
+                a = F.pad(a, [0, layer['cells']] * rank + [0, layer['channels']])
+            elif op == 'add':
+                a = F.relu(a + done[layer['with']])
+            elif op == 'mean':
+                a = a.mean(dim=list(range(2, 2 + rank)))
+            elif op == 'dense':
+                a = a @ parameter((i, 0), [depth, layer['filters']], 100 + 4 * i, math.sqrt(24 / depth), 0)
+            done.append(a)
+        return done[-1]
+
+    if not training:
+        def run():
+            with torch.no_grad():
+                return forward()
+        return run, lambda: pick(last(run()))
+    targets = torch.arange(shape[0])
+    optimiser = None
+    losses = []
+
+    def step():
+        nonlocal optimiser
+        logits = forward()
+        loss = F.cross_entropy(logits, targets % logits.shape[1])
+        optimiser = optimiser or torch.optim.Adam(list(parameters.values()), lr=1e-3)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss))
+
+    def samples():
+        while len(losses) < 2:
+            step()
+        return losses[:2]
+    return step, samples
 
 
 def style_step(task, x, conv, pool):
@@ -104,9 +183,9 @@ def style_step(task, x, conv, pool):
         losses.append(float(loss))
 
     def samples():
-        while len(losses) < 3:
+        while len(losses) < 2:
             run()
-        return losses[:3]
+        return losses[:2]
     return run, samples
 
 
@@ -114,8 +193,11 @@ def answer(request):
     global current
     try:
         if 'prepare' in request:
+            current = None
             current = prepare(request['prepare'])
-            return {'samples': current[1]()}
+            started = time.perf_counter()
+            found = current[1]()
+            return {'samples': found, 'milliseconds': (time.perf_counter() - started) * 1000}
         started, runs = time.perf_counter(), 0
         while True:
             current[0]()

@@ -2,17 +2,21 @@
 // as asked. Run by main.ts: node peer.ts NAME THREADS.
 
 import { createInterface } from 'node:readline';
-import type { Prepared } from './engines.ts';
+import type { Engine, Prepared } from './engines/prepared.ts';
 import { engines } from './engines.ts';
 import type { Task } from './tasks.ts';
 
 /** What is asked: prepare a task, or run it for at least so many milliseconds. */
 export type Request = { prepare: Task } | { time: number };
-/** What is answered: samples of the result, or milliseconds a run; `unable` where the engine has no such operation. */
-export type Answer = { samples: number[] } | { milliseconds: number; peak: number } | { unable: string };
+/** What is answered: samples of the result and how long they took, or milliseconds a run and the most bytes that the
+ *  process held so far; `unable` where the engine has no such operation. */
+export type Answer =
+  | { samples: number[]; milliseconds: number }
+  | { milliseconds: number; peak: number }
+  | { unable: string };
 
 const [name, threads] = process.argv.slice(2);
-const engine = await engines[name as keyof typeof engines](Number(threads));
+const engine: Engine = await engines[name as keyof typeof engines](Number(threads));
 let prepared: Prepared | undefined;
 
 async function answer(request: Request): Promise<Answer> {
@@ -21,7 +25,9 @@ async function answer(request: Request): Promise<Answer> {
       await prepared?.dispose();
       prepared = undefined;
       prepared = await engine(request.prepare);
-      return { samples: await prepared.samples() };
+      const started = performance.now();
+      const samples = await prepared.samples();
+      return { samples, milliseconds: performance.now() - started };
     }
     const started = performance.now();
     let runs = 0;

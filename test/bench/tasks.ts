@@ -1,11 +1,20 @@
 // What is timed. A task is plain data that every peer understands; inputs are made by a formula that the peers share,
 // so that their results can be compared before anything is timed.
 
-/** A convolution and what is computed of it. Sizes are spatial; tensors have batch 1. */
+import { faceNetwork, flopsOfNetwork, type NetworkLayer, smallResidual } from './networks.ts';
+
+/** A convolution or a network and what is computed of it. Sizes are spatial. */
 export interface Task {
   name: string;
-  group: 'design' | 'layers' | 'other' | 'gradients' | 'gram' | 'steps';
-  kind: 'forward' | 'input-gradient' | 'filter-gradient' | 'gram' | 'style-step';
+  group: 'design' | 'layers' | 'other' | 'gradients' | 'gram' | 'steps' | 'networks';
+  kind:
+    | 'forward'
+    | 'input-gradient'
+    | 'filter-gradient'
+    | 'gram'
+    | 'style-step'
+    | 'network'
+    | 'training-step';
   size: number[];
   channels: number;
   filters: number;
@@ -15,8 +24,12 @@ export interface Task {
   groups: number;
   /** On each side of every dimension. */
   padding: number;
+  /** 1 where absent. */
+  batch?: number;
   /** style-step: convolutions of the network in order, `M` for a max pool of 2. */
   layers?: (number | 'M')[];
+  /** network and training-step. */
+  network?: readonly NetworkLayer[];
 }
 
 const convolution = (
@@ -57,29 +70,52 @@ const design = [
 
 const layers = [
   convolution('VGG conv1_2, 64→64, 224²', 'layers', square(224), 64, 64),
+  convolution('VGG conv2_1, 64→128, 112²', 'layers', square(112), 64, 128),
   convolution('VGG conv2_2, 128→128, 112²', 'layers', square(112), 128, 128),
+  convolution('VGG conv3_1, 128→256, 56²', 'layers', square(56), 128, 256),
+  convolution('VGG conv4_1, 256→512, 28²', 'layers', square(28), 256, 512),
   convolution('VGG conv4_2, 512→512, 28²', 'layers', square(28), 512, 512),
   convolution('VGG conv5_1, 512→512, 14²', 'layers', square(14), 512, 512),
+  convolution('ResNet-34, 64→64, 56²', 'layers', square(56), 64, 64),
   convolution('ResNet-34, 128→128, 28²', 'layers', square(28), 128, 128),
-  convolution('SqueezeNet expand, 64→256, 28²', 'layers', square(28), 64, 256),
+  convolution('ResNet-34, 256→256, 14²', 'layers', square(14), 256, 256),
+  convolution('ResNet-34, 512→512, 7²', 'layers', square(7), 512, 512),
+  convolution('SqueezeNet fire9 expand, 64→256, 13²', 'layers', square(13), 64, 256),
   convolution('3-D 3³ 64→64, 32³', 'layers', cube(32), 64, 64),
 ];
 
+const one = { kernel: [1, 1] };
 const other = [
   convolution('VGG stem 3→64, 224²', 'other', square(224), 3, 64),
   convolution('64→3, 224²', 'other', square(224), 64, 3),
-  convolution('7×7 stride 2, 3→64, 224²', 'other', square(224), 3, 64, { kernel: [7, 7], stride: 2 }),
-  convolution('3×3 stride 2, 64→128, 112²', 'other', square(112), 64, 128, { stride: 2 }),
+  convolution('ResNet stem 7×7 stride 2, 3→64, 224²', 'other', square(224), 3, 64, {
+    kernel: [7, 7],
+    stride: 2,
+  }),
+  convolution('SqueezeNet stem 3×3 stride 2, 3→64, 224²', 'other', square(224), 3, 64, { stride: 2 }),
+  convolution('ResNet-34 3×3 stride 2, 64→128, 56²', 'other', square(56), 64, 128, { stride: 2 }),
+  convolution('ResNet-34 3×3 stride 2, 256→512, 14²', 'other', square(14), 256, 512, { stride: 2 }),
+  convolution('ResNet-34 1×1 stride 2, 64→128, 56²', 'other', square(56), 64, 128, { ...one, stride: 2 }),
+  convolution('SqueezeNet fire2 expand, 16→64, 55²', 'other', square(55), 16, 64),
+  convolution('SqueezeNet fire2 squeeze 1×1, 64→16, 55²', 'other', square(55), 64, 16, one),
+  convolution('SqueezeNet fire9 squeeze 1×1, 512→64, 13²', 'other', square(13), 512, 64, one),
+  convolution('1×1, 256→64, 56²', 'other', square(56), 256, 64, one),
   convolution('3×3 dilation 2, 64→64, 112²', 'other', square(112), 64, 64, { dilation: 2 }),
-  convolution('1×1, 256→64, 56²', 'other', square(56), 256, 64, { kernel: [1, 1] }),
   convolution('depthwise 3×3, 128, 112²', 'other', square(112), 128, 128, { groups: 128 }),
+  convolution('depthwise 3×3 stride 2, 64, 112²', 'other', square(112), 64, 64, { groups: 64, stride: 2 }),
+  convolution('3-D 3³ stride 2, 32→64, 32³', 'other', cube(32), 32, 64, { stride: 2 }),
+  convolution('1-D k9 stride 4, 32→64, 65536', 'other', [65536], 32, 64, { kernel: [9], stride: 4 }),
 ];
 
 const gradients = (['input-gradient', 'filter-gradient'] as const).flatMap(kind => [
   convolution(`${kind}, 64→64, 256²`, 'gradients', square(256), 64, 64, { kind }),
   convolution(`${kind}, 256→256, 56²`, 'gradients', square(56), 256, 256, { kind }),
+  convolution(`${kind}, 512→512, 14²`, 'gradients', square(14), 512, 512, { kind }),
   convolution(`${kind}, stem 3→64, 224²`, 'gradients', square(224), 3, 64, { kind }),
+  convolution(`${kind}, stride 2, 64→128, 56²`, 'gradients', square(56), 64, 128, { kind, stride: 2 }),
+  convolution(`${kind}, 1×1, 256→64, 56²`, 'gradients', square(56), 256, 64, { kind, ...one }),
   convolution(`${kind}, 3-D 32→32, 32×64×64`, 'gradients', [32, 64, 64], 32, 32, { kind }),
+  convolution(`${kind}, 1-D k9 64→64, 65536`, 'gradients', [65536], 64, 64, { kind, kernel: [9] }),
 ]);
 
 const grams = [
@@ -130,7 +166,27 @@ const steps = [
   }),
 ];
 
-export const tasks: readonly Task[] = [...design, ...layers, ...other, ...gradients, ...grams, ...steps];
+const networks = [
+  convolution('embedding of a face, 150²', 'networks', square(150), 3, 0, {
+    kind: 'network',
+    network: faceNetwork,
+  }),
+  convolution('training step, 32 of 46×56, 16 to 64 channels', 'networks', [46, 56], 1, 0, {
+    kind: 'training-step',
+    batch: 32,
+    network: smallResidual,
+  }),
+];
+
+export const tasks: readonly Task[] = [
+  ...design,
+  ...layers,
+  ...other,
+  ...gradients,
+  ...grams,
+  ...networks,
+  ...steps,
+];
 
 /** Value `i` of the input numbered `salt`, in (−0.5, 0.5): the same formula in every peer. */
 export const valueAt = (i: number, salt: number): number =>
@@ -146,9 +202,15 @@ export const outputSize = ({ size, kernel, stride, dilation, padding }: Task): n
 
 const product = (values: readonly number[]): number => values.reduce((a, b) => a * b, 1);
 
-/** Arithmetic of one run, counted as direct convolution; steps are counted forward and backward. */
+/** Arithmetic of one run, counted as direct convolution; style steps are counted forward and backward, training forward and twice backward. */
 export function flopsOf(task: Task): number {
   if (task.kind === 'gram') return 2 * product(task.size) * task.channels ** 2;
+  if (task.network)
+    return (
+      (task.batch ?? 1) *
+      (task.kind === 'training-step' ? 3 : 1) *
+      flopsOfNetwork(task.network, task.size, task.channels)
+    );
   if (task.kind !== 'style-step')
     return (
       (2 * product(outputSize(task)) * product(task.kernel) * task.channels * task.filters) / task.groups
@@ -174,6 +236,12 @@ export const weightsOf = ({
   const shape = [...kernel, channels / groups, filters];
   return { shape, scale: Math.sqrt(24 / product(shape.slice(0, -1))) };
 };
+
+/** One class of each sample in turn, as probabilities `[batch, classes]`. */
+export const targetsOf = ([batch, classes]: readonly number[]): Float32Array =>
+  Float32Array.from({ length: batch * classes }, (_, i) =>
+    Number(i % classes === Math.floor(i / classes) % classes),
+  );
 
 /** Positions of the result that are compared: at most 257, spread over it. */
 export const samplesOf = (length: number): number[] => {
