@@ -6,7 +6,7 @@ import { bytesOf, flopsOf } from '../../kernels/cost.ts';
 import { explainTapConv } from '../../kernels/tap-conv/render.ts';
 import { explainTapCorrelate } from '../../kernels/tap-correlate/render.ts';
 import type { WasmTarget } from '../../kernels/wasm.ts';
-import { channelsOf } from '../tensor/layout.ts';
+import { channelsOf, elementCount } from '../tensor/layout.ts';
 import type { BackendOptions, PlannedCall, ProgramPlan } from './backend.ts';
 import { decideAuto } from './choose.ts';
 import { expectedSeconds, workOf } from './cost.ts';
@@ -46,6 +46,15 @@ const TRAFFIC = 12e9;
 /** Seconds of a call that does next to nothing: a barrier for all threads. */
 const CALL = 1e-5;
 
+/** Bytes that WebAssembly addresses: of a program whose tensors alone are more, nothing else need be known. */
+const ADDRESSABLE = 2 ** 32;
+/** Bytes of the tensors but the constants, of which some are prepared from and not kept. */
+const tensorBytes = ({ tensors, bytes }: ProgramPlan): number =>
+  tensors.reduce(
+    (rest, { role, layout }) => (role === 'constant' ? rest - 4 * elementCount(layout) : rest),
+    bytes,
+  );
+
 /** A forecast for the wasm backend. */
 export function forecastWasm(target: WasmTarget): Forecast {
   const explain = ({ call, inputs }: PlannedCall, plan: ProgramPlan): { method: string; seconds: number } => {
@@ -62,7 +71,7 @@ export function forecastWasm(target: WasmTarget): Forecast {
     return { method: 'by memory', seconds: bytesOf(call) / TRAFFIC };
   };
   return {
-    bytes: plan => programBytes(plan, target),
+    bytes: plan => (tensorBytes(plan) > ADDRESSABLE ? plan.bytes : programBytes(plan, target)),
     seconds: plan => plan.calls.reduce((sum, call) => sum + CALL + explain(call, plan).seconds, 0),
     heaviest: (plan, count) => {
       // Equal calls are one line.

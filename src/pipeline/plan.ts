@@ -74,6 +74,8 @@ export async function planPipeline(
       order.pop();
     } catch (error) {
       if (isOutOfMemory(error)) complain([], explainMemory(step, undefined, there, [...order, step]));
+      else if (error instanceof NdconvError && error.tag === 'MemoryError' && error.fields.needed)
+        complain([], explainMemory(step, Number(error.fields.needed), error.message, [...order, step]));
       else if (error instanceof NdconvError) {
         const { at, message } = placeError(error, step);
         complain(at, { message });

@@ -13,6 +13,7 @@
 
 import type { Backend } from '../backends/backend.ts';
 import type { Forecast } from '../backends/forecast.ts';
+import { NdconvError } from '../errors.ts';
 import { Graph, type Value } from '../graph/graph.ts';
 import { planProgram } from '../graph/plan.ts';
 import { Program } from '../graph/program.ts';
@@ -54,6 +55,22 @@ const styleLayers = (problem: StyleProblem): string[] => [
 ];
 const contentLayers = (problem: StyleProblem): string[] => Object.keys(problem.content.layers);
 
+/** Zeros of a shape. Throws MemoryError where one array cannot hold them. */
+function zeros(shape: readonly number[], what: string): Float32Array {
+  try {
+    return new Float32Array(product(shape));
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    const needed = 4 * product(shape);
+    throw new NdconvError(
+      'MemoryError',
+      `${what} (${shape.join('×')}) take ${(needed / 2 ** 30).toFixed(1)} GiB, more than one array can hold`,
+      { needed },
+      cause,
+    );
+  }
+}
+
 /** The network with zeros for weights: where only shapes matter, none need be drawn or held. */
 const withoutWeights = (network: Network): Network => ({
   ...network,
@@ -64,7 +81,7 @@ const withoutWeights = (network: Network): Network => ({
       Object.fromEntries(
         Object.entries(layer.weights).map(([role, { shape }]) => [
           role,
-          { shape, data: new Float32Array(product(shape)) },
+          { shape, data: zeros(shape, `the ${role} of the layer ${layer.name}`) },
         ]),
       ),
   })),
@@ -77,13 +94,23 @@ export function planStyle(given: StyleProblem, forecast: Forecast): MinimisePlan
     const { outputs } = recordFeatures(problem.network, grid, activations, grams);
     return new Map(Object.entries(outputs).map(([name, value]) => [name, value.shape]));
   };
-  const blank = (shape: readonly number[]): Grid => ({ shape, data: new Float32Array(product(shape)) });
+  const blank = (shape: readonly number[], what: string): Grid => ({ shape, data: zeros(shape, what) });
   const content = shapesOf(problem.content.grid, contentLayers(problem), []);
   const targets: Targets = {
-    content: new Map(contentLayers(problem).map(name => [name, blank(content.get(`activation ${name}`)!)])),
+    content: new Map(
+      contentLayers(problem).map(name => [
+        name,
+        blank(content.get(`activation ${name}`)!, `the values of the layer ${name}`),
+      ]),
+    ),
     styles: problem.styles.map(({ grid, layers }) => {
       const shapes = shapesOf(grid, [], Object.keys(layers));
-      return new Map(Object.keys(layers).map(name => [name, blank(shapes.get(`gram ${name}`)!)]));
+      return new Map(
+        Object.keys(layers).map(name => [
+          name,
+          blank(shapes.get(`gram ${name}`)!, `the Gram values of the layer ${name}`),
+        ]),
+      );
     }),
   };
   const plan = planMinimise(record(problem, targets, ones), problem.optimiser, forecast);

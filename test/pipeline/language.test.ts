@@ -4,6 +4,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import test, { type Test } from 'tape';
 import {
@@ -17,6 +18,8 @@ import {
 import { parseSource } from '../../src/pipeline/load.ts';
 import { editDistance, nearestName } from '../../src/pipeline/nearest.ts';
 import { orderSteps } from '../../src/pipeline/references.ts';
+import { publishedSchema } from '../../src/pipeline/schema.ts';
+import { steps } from '../../src/pipeline/steps/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ndconv-language-'));
 test.onFinish(() => rmSync(folder, { recursive: true, force: true }));
@@ -251,6 +254,13 @@ test('a file cannot cost more than it is worth', async t => {
   await refuses(t, load(`${'['.repeat(100)}${']'.repeat(100)}`), /nested/);
   await refuses(t, load(`${head}a: &a [*a]\n`), /contains itself/);
   await refuses(t, load(`${head}__proto__: { x: 1 }\n`), /unknown key "__proto__"/);
+});
+
+test('the schema for editors, and with it that of every step, is a valid JSON schema', t => {
+  const ajv = new Ajv2020({ strict: true, strictTypes: false, strictRequired: false, allowUnionTypes: true });
+  t.ok(ajv.validateSchema(publishedSchema(steps)), ajv.errorsText());
+  t.doesNotThrow(() => ajv.compile(publishedSchema(steps)), 'and a strict one');
+  t.end();
 });
 
 test('nearest names', t => {

@@ -182,6 +182,7 @@ export const network: Step<Parameters> = {
       filters: {
         type: 'integer',
         minimum: 1,
+        costly: true,
         description: 'random filters: how many of each size (32 where absent)',
       },
       blocks: {

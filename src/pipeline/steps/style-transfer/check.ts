@@ -32,7 +32,8 @@ export function checkTransfer(context: CheckContext<Parameters>): StepPlan {
     try {
       return of();
     } catch (error) {
-      if (!(error instanceof NdconvError)) throw error;
+      // How much memory there is and what to lower is known where all steps are.
+      if (!(error instanceof NdconvError) || error.tag === 'MemoryError') throw error;
       const { candidates } = error.fields as { candidates?: string[] };
       problem({ at, message: error.message, candidates });
       return undefined;
