@@ -44,6 +44,11 @@ const rounds = { full: 60, settle: 30, quick: 8 };
  * shipped pipeline its style loss was 60 times that of the grid. Eight settlings on the way bring the two together.
  */
 const settlings = 8;
+/**
+ * How far down values of a sound tell levels apart: 40 dB under its own comes out at 0.7. What the transfer leaves
+ * uncertain in quiet bins is a share of the values, so that with 10, where it is 20 dB, results hissed 10 dB louder.
+ */
+const gain = 100;
 /** A result louder than full scale is brought back to this peak. */
 const loudestPeak = 0.99;
 
@@ -170,7 +175,7 @@ export function statistics(data: Float32Array): { mean: number; deviation: numbe
 }
 
 function soundFrontEnd(content: Field): FrontEnd {
-  const { layout } = toSpectrogram(content);
+  const { layout } = toSpectrogram(content, { gain });
   // Values are logarithms: a little beyond the loudest of all that was encoded would be a bang.
   let loudest = 0;
   // Phases of the sound that was last settled to: the next is near it.
@@ -184,13 +189,13 @@ function soundFrontEnd(content: Field): FrontEnd {
   return {
     settlings,
     encode: field => {
-      const { field: spectrogram } = toSpectrogram(field, layout.settings);
+      const { field: spectrogram } = toSpectrogram(field, { ...layout.settings, gain });
       for (const v of spectrogram.data) loudest = Math.max(loudest, v);
       return { shape: spectrogram.shape, data: spectrogram.data };
     },
     settle: async (grid, options = {}) => {
       const sound = await soundOf(grid, options.quick ? rounds.quick : rounds.settle, options);
-      const { reference, settings, gain } = layout;
+      const { reference, settings } = layout;
       const again = toSpectrogram(sound, { ...settings, gain, reference });
       phases = again.phases;
       return { shape: again.field.shape, data: again.field.data };

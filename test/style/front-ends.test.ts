@@ -103,6 +103,7 @@ test('a grid that no sound has settles to one that a sound has', async t => {
   const off = async (wanted: typeof grid): Promise<number> => {
     const decoded = toSpectrogram(await front.decode(wanted), {
       reference: toSpectrogram(sound).layout.reference,
+      gain: 100,
     });
     const distance = wanted.data.reduce((sum, v, i) => sum + (v - decoded.field.data[i]) ** 2, 0);
     return distance / wanted.data.reduce((sum, v) => sum + v * v, 0);
