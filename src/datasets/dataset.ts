@@ -85,7 +85,7 @@ export const leaveOutOf = ({ leaveOut, note }: DatasetOptions): LeaveOut =>
   leaveOut ?? ((name, reason) => note?.(`${name} is left out: ${reason}`));
 
 /** A dataset of some of the items, which shares what was read; labels keep their class. */
-const partOf = (dataset: Dataset, items: readonly Item[]): Dataset => ({
+export const itemsOf = (dataset: Dataset, items: readonly Item[]): Dataset => ({
   ...dataset,
   items,
   identities: distinct(items.map(({ identity }) => identity)),
@@ -143,7 +143,7 @@ export function splitByIdentity(dataset: Dataset, shares: Shares, seed: number):
   for (const [at, part] of parts.entries())
     for (const identity of free.splice(0, counts[at])) given.set(identity, part);
   const of = (part: Part): Dataset =>
-    partOf(
+    itemsOf(
       dataset,
       dataset.items.filter(({ identity }) => given.get(identity) === part),
     );

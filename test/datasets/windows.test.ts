@@ -5,7 +5,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'tape';
 import { createDataset, type Dataset, readAll } from '../../src/datasets/dataset.ts';
-import { cutWindows, listWindows, type WindowItem } from '../../src/datasets/windows.ts';
+import { listWindows } from '../../src/datasets/window-list.ts';
+import { cutWindows, type WindowItem } from '../../src/datasets/windows.ts';
 import type { Field } from '../../src/formats/field.ts';
 import { writeField } from '../../src/formats/index.ts';
 import { checkPipeline, PipelineError, runPipeline, type Step } from '../../src/pipeline/index.ts';
@@ -172,4 +173,61 @@ operations: [{ normalise: { method: zscore } }]`,
   t.deepEqual(says, ['windows of 260: 2271 (N 2237, S 33, V 1)', 'left out: + 1']);
   const field = await made!.read(made!.items[7]);
   t.deepEqual(field?.shape, [260, 1]);
+});
+
+test('windows by label, block and part', async t => {
+  const ecg = makeEcg(400);
+  const annotations = Array.from({ length: 19 }, (_, i) => ({
+    at: (20 * i + 20) / 360,
+    label: i % 4 === 3 ? 'V' : 'N',
+  }));
+  const marked = { ...ecg, annotations };
+  const cut = { before: 8, after: 8 };
+  const made = await cutWindows(oneField(marked), {
+    cut,
+    grouping: { block: [100], split: { train: 1, validation: 0, test: 1 } },
+  });
+  const shown = made.items.map(
+    item => `${(item as WindowItem).ranges[0][0]} ${item.label} ${item.identity} ${item.part}`,
+  );
+  t.equal(made.items.length, 16, 'the marks at 100, 200 and 300 are at borders');
+  t.deepEqual(shown.slice(3, 5), ['72 V ann 0 train', '112 N ann 1 train']);
+  t.deepEqual(shown.slice(-1), ['372 N ann 3 test']);
+  t.ok(made.items.every(item => (item.part === 'train') === (item as WindowItem).ranges[0][0] < 200));
+  t.deepEqual(made.identities, ['ann 0', 'ann 1', 'ann 2', 'ann 3']);
+  const list = (grouping: Parameters<typeof listWindows>[3], limit?: number) =>
+    listWindows(marked, cut, limit, grouping);
+  t.deepEqual(
+    list({ split: { train: 1, validation: 0, test: 1 } }, 3).windows.map(({ part }) => part),
+    ['train', 'train', 'train', 'test', 'test', 'test'],
+    'so many of each part',
+  );
+  t.ok(
+    list({ label: 'file' }).windows.every(({ label }) => label === undefined),
+    'the label of the file',
+  );
+  t.deepEqual(
+    [...new Set(list({ label: 'block', block: [200] }).windows.map(({ label }) => label))],
+    ['0', '1'],
+  );
+  const regions = await cutWindows(oneField(makeArray(8, 9, 8)), {
+    cut: { size: [2, 2, 2], step: [1, 1, 1] },
+    grouping: { label: 'block', block: [4, 4, 4] },
+  });
+  t.equal(regions.labels.length, 8);
+  t.equal(regions.items.length, 8 * 27, 'only what lies within a region, and whole regions');
+  t.equal(regions.items[0].identity, 'ann 0,0,0');
+  const picture: Field = { ...makeArray(6, 9), kind: 'image' };
+  const tiles = await cutWindows(oneField(picture), { cut: { size: [2, 3], step: [2, 3] } });
+  t.deepEqual((tiles.items[1] as WindowItem).box, [3, 0, 3, 2], 'x, y, width and height in a picture');
+  try {
+    await cutWindows(oneField(marked), { cut, grouping: { block: [10] } });
+    t.fail('was not refused');
+  } catch (error) {
+    t.ok(
+      /18|19 windows of 16 samples crosses a border/.test((error as Error).message),
+      (error as Error).message,
+    );
+  }
+  t.end();
 });

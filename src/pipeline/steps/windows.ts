@@ -2,16 +2,20 @@
 // record), or one after another in any rank. Checking lists them as far as headers say where annotations are.
 
 import { basename } from 'node:path';
-import { createDataset, type Dataset } from '../../datasets/dataset.ts';
+import { createDataset, type Dataset, itemsOf } from '../../datasets/dataset.ts';
+import { type Part, parts } from '../../datasets/list.ts';
 import {
   type Cut,
-  cutWindows,
   describeCounts,
+  type Grouping,
+  type LabelSource,
   type Listed,
+  labelSources,
   listWindows,
   noWindows,
   windowSize,
-} from '../../datasets/windows.ts';
+} from '../../datasets/window-list.ts';
+import { cutWindows } from '../../datasets/windows.ts';
 import { NdconvError } from '../../errors.ts';
 import type { Field } from '../../formats/field.ts';
 import { excerptHeader } from '../../prepare/excerpt.ts';
@@ -27,14 +31,21 @@ interface Parameters {
   labels?: Record<string, string | string[]>;
   size?: PerAxis;
   step?: PerAxis;
+  label?: LabelSource;
+  block?: PerAxis;
+  split?: Record<Part, number>;
   limit?: number;
   operations?: Operation[];
 }
 
 type Complain = CheckContext<Parameters>['problem'];
 
-/** How to cut a field of this rank; undefined where the parameters are wrong, which is said. */
-function cutOf(p: Parameters, rank: number, complain: Complain): Cut | undefined {
+/** How to cut a field of this rank, and into what; undefined where the parameters are wrong, which is said. */
+function cutOf(
+  p: Parameters,
+  rank: number,
+  complain: Complain,
+): { cut: Cut; grouping: Grouping } | undefined {
   const around = p.before !== undefined || p.after !== undefined;
   let faults = 0;
   const wrong = (at: (string | number)[], message: string): void => {
@@ -61,7 +72,12 @@ function cutOf(p: Parameters, rank: number, complain: Complain): Cut | undefined
         wrong(['labels', label], `the annotation ${own} is listed under ${other} and ${label}`);
       seen.set(own, label);
     }
-  const each = (key: 'size' | 'step', value: PerAxis): number[] => {
+  if (p.label === 'block' && p.block === undefined)
+    wrong(['label'], "'label: block' needs block, their size");
+  if (p.label === 'annotation' && !around) wrong(['label'], 'windows one after another have no annotations');
+  if (p.split && !parts.some(part => p.split![part] > 0))
+    wrong(['split'], 'one of the shares is to be above 0');
+  const each = (key: 'size' | 'step' | 'block', value: PerAxis): number[] => {
     const values = [value].flat();
     if (values.length !== 1 && values.length !== rank)
       wrong([key], `${values.length} numbers for ${rank} dimensions; give one for each, or one for all`);
@@ -69,8 +85,13 @@ function cutOf(p: Parameters, rank: number, complain: Complain): Cut | undefined
   };
   const size = p.size === undefined ? [] : each('size', p.size);
   const step = p.step === undefined ? size : each('step', p.step);
+  const block = p.block === undefined ? undefined : each('block', p.block);
   if (faults > 0) return undefined;
-  return around ? { before: p.before ?? 0, after: p.after ?? 0, labels } : { size, step };
+  const { label, split } = p;
+  return {
+    cut: around ? { before: p.before ?? 0, after: p.after ?? 0, labels } : { size, step },
+    grouping: { label, block, split },
+  };
 }
 
 /** The input as a dataset: a field is one of one item. */
@@ -83,14 +104,14 @@ function datasetOf(value: Field | Dataset, note: (message: string) => void): Dat
 }
 
 /** What the headers say: undefined where annotations are not in them, or the dataset's files are not known. */
-function listKnown(plan: ValuePlan, cut: Cut, limit?: number): Listed | undefined {
+function listKnown(plan: ValuePlan, cut: Cut, grouping: Grouping, limit?: number): Listed | undefined {
   const header = plan.kind === 'field' ? headerOf(plan) : undefined;
   if (!header || ('before' in cut && !header.annotations)) return undefined;
-  return listWindows(header, cut, limit);
+  return listWindows(header, cut, limit, grouping);
 }
 
-/** Labels shown, and windows of each. */
-const [mostLabels, ofEach] = [6, 2];
+/** Labels listed, those shown, and windows of each. */
+const [mostRows, mostLabels, ofEach] = [200, 6, 2];
 
 async function describe(dataset: Dataset): Promise<Section> {
   const counts = new Map<string, number>();
@@ -104,7 +125,7 @@ async function describe(dataset: Dataset): Promise<Section> {
   return {
     title: 'Windows',
     blocks: [
-      { type: 'table', columns: ['label', 'windows'], rows: [...counts] },
+      { type: 'table', columns: ['label', 'windows'], rows: [...counts].slice(0, mostRows) },
       { type: 'fields', items: shown },
     ],
   };
@@ -142,15 +163,41 @@ export const windows: Step<Parameters> = {
       },
       size: perAxis('one after another: samples along each dimension'),
       step: perAxis('one after another: samples from one window to the next; size where absent'),
-      limit: { type: 'integer', minimum: 1, description: 'at most this many of each field, the first ones' },
+      label: {
+        enum: labelSources,
+        description:
+          'what a window is labelled by: its annotation (where absent, around annotations), the label of the file (a patient, a speaker; where absent otherwise), or its block (a region)',
+      },
+      block: perAxis(
+        'samples along each dimension of blocks: windows of a block count as one identity, and those that cross a border are left out, so that parts and intervals are drawn over stretches that share nothing',
+      ),
+      split: {
+        type: 'object',
+        minProperties: 1,
+        description:
+          'every field is cut along its first dimension, in this order and by these shares, into train, validation and test (@id.train …); windows across a cut are left out',
+        properties: Object.fromEntries(
+          parts.map(part => [
+            part,
+            { type: 'number', minimum: 0, default: 0, description: `share of ${part}` },
+          ]),
+        ),
+      },
+      limit: {
+        type: 'integer',
+        minimum: 1,
+        description: 'at most this many of each field, the first ones (with split, of each part)',
+      },
       operations: { ...operationsSchema, description: 'what is done to every window, as in prepare' },
     },
   },
   effect: true,
-  outputs: { value: 'dataset' },
+  outputs: { value: 'dataset', train: 'dataset', validation: 'dataset', test: 'dataset' },
   check({ params: p, planOf, problem }) {
     const plan = planOf(p.input);
-    const unknown = { outputs: { value: { kind: 'dataset' as const } } };
+    const unknown = {
+      outputs: Object.fromEntries(['value', ...parts].map(name => [name, { kind: 'dataset' as const }])),
+    };
     const { fieldShape, fieldKind } = plan;
     const header =
       plan.kind === 'field'
@@ -159,8 +206,9 @@ export const windows: Step<Parameters> = {
     const given = p.size ?? 0;
     // Records of a dataset may be of several lengths; around annotations they have one dimension.
     const rank = header ? header.shape.length - 1 : p.size === undefined ? 1 : [given].flat().length;
-    const cut = cutOf(p, rank, problem);
-    if (!cut) return unknown;
+    const how = cutOf(p, rank, problem);
+    if (!how) return unknown;
+    const { cut, grouping } = how;
     if (!header) return { ...unknown, lines: [`windows of ${windowSize(cut).join('×')}`] };
     const size = windowSize(cut);
     const short = size.findIndex((wanted, axis) => wanted > header.shape[axis]);
@@ -169,10 +217,13 @@ export const windows: Step<Parameters> = {
       problem({ at: ['before' in cut ? 'after' : 'size'], message });
       return unknown;
     }
-    const listed = listKnown(plan, cut, p.limit);
+    const listed = listKnown(plan, cut, grouping, p.limit);
     if (listed?.windows.length === 0) {
-      const { message } = noWindows(1, listed.unlisted, listed.beyond, cut);
-      problem({ at: [p.labels ? 'labels' : 'input'], message: message.replace('windows: ', '') });
+      const { message } = noWindows(1, listed.unlisted, listed.beyond, cut, listed.crossing);
+      problem({
+        at: [listed.crossing > 0 ? (p.block ? 'block' : 'split') : p.labels ? 'labels' : 'input'],
+        message: message.replace('windows: ', ''),
+      });
       return unknown;
     }
     const box = size.map(wanted => [0, wanted] as const);
@@ -180,17 +231,29 @@ export const windows: Step<Parameters> = {
     const part = excerptHeader(bare, box);
     const prepared = p.operations ? checkOperations(part, p.operations, 'operations', problem) : part;
     if (!prepared) return unknown;
+    const known = (of: Listed['windows']) => {
+      const labels = new Map<string, number>();
+      for (const { label = 'all' } of of) labels.set(label, (labels.get(label) ?? 0) + 1);
+      return {
+        items: of.length,
+        identities: new Set(of.map(({ block }) => block)).size,
+        labels: labels.size,
+        labelNames: [...labels.keys()],
+      };
+    };
+    const value = { kind: 'dataset' as const, fieldShape: prepared.shape, fieldKind: prepared.kind };
     const counts = new Map<string, number>();
     for (const { label = 'all' } of listed?.windows ?? []) counts.set(label, (counts.get(label) ?? 0) + 1);
-    const known = listed && {
-      items: listed.windows.length,
-      identities: 1,
-      labels: counts.size,
-      labelNames: [...counts.keys()],
+    const planPart = (part?: Part): ValuePlan => {
+      const own = listed?.windows.filter(window => part === undefined || window.part === part);
+      return { ...value, ...(own ? known(own) : {}) };
     };
     return {
       outputs: {
-        value: { kind: 'dataset', ...known, fieldShape: prepared.shape, fieldKind: prepared.kind },
+        value: planPart(),
+        train: planPart('train'),
+        validation: planPart('validation'),
+        test: planPart('test'),
       },
       lines: [
         `windows of ${size.join('×')}${listed ? `: ${listed.windows.length} (${describeCounts(counts)})` : ''}`,
@@ -202,7 +265,7 @@ export const windows: Step<Parameters> = {
     const { params: p, valueOf, note, progress, signal, report } = context;
     const dataset = datasetOf(valueOf<Field | Dataset>(p.input), note);
     const first = await firstField(dataset);
-    const cut = cutOf(p, first.shape.length - 1, ({ message }) => {
+    const { cut, grouping } = cutOf(p, first.shape.length - 1, ({ message }) => {
       throw new NdconvError('ShapeError', `windows: ${message}`);
     })!;
     // What is wrong with the preparation of every window is wrong with the first.
@@ -215,6 +278,7 @@ export const windows: Step<Parameters> = {
     );
     const made = await cutWindows(dataset, {
       cut,
+      grouping,
       limit: p.limit,
       operations: p.operations,
       note,
@@ -222,9 +286,19 @@ export const windows: Step<Parameters> = {
       progress: (done, all) => progress({ fraction: done / all }),
     });
     report(await describe(made));
-    return { value: made };
+    return { value: made, ...partsOf(made) };
   },
 };
+
+/** Windows by the part that they are in. */
+function partsOf(made: Dataset): Record<Part, Dataset> {
+  const of = (part: Part): Dataset =>
+    itemsOf(
+      made,
+      made.items.filter(item => item.part === part),
+    );
+  return { train: of('train'), validation: of('validation'), test: of('test') };
+}
 
 async function firstField({ items, read }: Dataset): Promise<Field> {
   for (const item of items) {
