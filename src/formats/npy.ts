@@ -182,9 +182,11 @@ export function decodeNpyText(bytes: Uint8Array, path: string): string | undefin
   const length = Number(/'descr'\s*:\s*'<U(\d+)'/.exec(latin(bytes, from, to))?.[1]);
   if (!(length >= 0) || bytes.length < to + 4 * length) return undefined;
   const view = viewOf(bytes);
-  return Array.from({ length }, (_, i) =>
-    String.fromCodePoint(view.getUint32(to + 4 * i, true) & 0x1fffff),
-  ).join('');
+  const points = Array.from({ length }, (_, i) => view.getUint32(to + 4 * i, true));
+  // Unicode ends there.
+  return points.some(point => point > 0x10ffff)
+    ? undefined
+    : points.map(point => String.fromCodePoint(point)).join('');
 }
 
 /**
