@@ -7,7 +7,7 @@
 import type { Expr } from '../../kernels/map/expr.ts';
 import { type BackwardRule, differentiate } from '../graph/differentiate.ts';
 import { gradientOf } from '../graph/gradients.ts';
-import type { Value } from '../graph/graph.ts';
+import type { Node, Value } from '../graph/graph.ts';
 
 /** The views, as files and pages name them. */
 export const viewNames = ['deconvolution', 'guided', 'gradient'] as const;
@@ -24,16 +24,18 @@ function isRectifier(expr: Expr): boolean {
   return (op === 'max' && b === 0 && a === 'x0') || isRectifier(a);
 }
 
+/** Whether a node is a rectifier of its first input. */
+export const isRectifierNode = ({ kernel }: Node): boolean =>
+  kernel?.family === 'map' && isRectifier(kernel.expr);
+
 const forwards = (incoming: Value): Value => incoming.graph.map(['max', 'x0', 0], [incoming], 'rectified');
 
 const rules: Record<ViewName, BackwardRule | undefined> = {
   gradient: undefined,
   guided: (graph, node, incoming, wanted) =>
-    node.kernel?.family === 'map' && isRectifier(node.kernel.expr)
-      ? gradientOf(graph, node, forwards(incoming), wanted)
-      : undefined,
+    isRectifierNode(node) ? gradientOf(graph, node, forwards(incoming), wanted) : undefined,
   deconvolution: (_, node, incoming, wanted) =>
-    node.kernel?.family === 'map' && isRectifier(node.kernel.expr)
+    isRectifierNode(node)
       ? wanted.map((isWanted, i) => (isWanted && i === 0 ? forwards(incoming) : undefined))
       : undefined,
 };

@@ -11,6 +11,7 @@ import { generate } from './generate.ts';
 import { identify } from './identify.ts';
 import { load } from './load.ts';
 import { loadEmbeddings } from './load-embeddings.ts';
+import { maximise } from './maximise-activation.ts';
 import { network } from './network.ts';
 import { prepare } from './prepare.ts';
 import { save } from './save.ts';
@@ -36,6 +37,7 @@ const table = {
   enrol,
   identify,
   'unit-patches': unitPatches,
+  'maximise-activation': maximise,
 } satisfies Record<string, Step>;
 
 export const steps: StepTable = table;
