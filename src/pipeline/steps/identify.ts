@@ -2,21 +2,29 @@
 // carry the labels of the gallery, the report says how often they were named rightly.
 
 import type { Embeddings } from '../../embeddings/embeddings.ts';
-import { expectSameEmbedder } from '../../embeddings/embeddings.ts';
+import { expectSameEmbedder, vectorOf } from '../../embeddings/embeddings.ts';
 import { parseStored } from '../../embeddings/store.ts';
 import { NdconvError } from '../../errors.ts';
+import {
+  type Comparer,
+  type Comparison,
+  comparerOf,
+  describeComparison,
+} from '../../verification/comparison.ts';
 import { type DistanceName, distanceNames, expectFinite } from '../../verification/distances.ts';
 import type { Gallery } from '../../verification/gallery/gallery.ts';
 import { identifyItems, thresholdAtRate } from '../../verification/gallery/identify.ts';
 import { openSearcher, type SearchWay, searchWays } from '../../verification/gallery/search.ts';
 import { readGallery } from '../../verification/gallery/store.ts';
+import { expectComparable, type Verifier } from '../../verification/verifier.ts';
 import type { CheckContext, RunContext, Step, ValuePlan } from '../step.ts';
 import { identificationTable, reportIdentification } from './identify/report.ts';
 
 interface Parameters {
   gallery: string;
   embeddings: string;
-  distance: DistanceName;
+  distance?: DistanceName;
+  verifier?: string;
   by: SearchWay;
   candidates: number;
   threshold?: number;
@@ -24,9 +32,10 @@ interface Parameters {
   path?: string;
 }
 
-const isReference = (gallery: string): boolean => gallery.startsWith('@');
+/** What embeddings are compared by where nothing is said. */
+const plainDistance = 'squared-euclidean';
 
-const metricOf = ({ distance }: Parameters) => (distance === 'cosine' ? 'cosine' : 'squared-euclidean');
+const isReference = (gallery: string): boolean => gallery.startsWith('@');
 
 async function planGallery({ params: p, planOf, problem }: CheckContext<Parameters>): Promise<ValuePlan> {
   if (isReference(p.gallery)) return planOf(p.gallery);
@@ -57,8 +66,12 @@ export const identify: Step<Parameters> = {
       },
       distance: {
         enum: distanceNames,
-        default: 'squared-euclidean',
-        description: 'how embeddings are compared',
+        description: 'how embeddings are compared; squared-euclidean where absent',
+      },
+      verifier: {
+        reference: ['verifier'],
+        description:
+          'instead of distance: a distance or learned unit with its threshold and probability. Its threshold is one for two items; among many labels strangers come nearer, which falsePositives takes into account',
       },
       by: {
         enum: searchWays,
@@ -77,7 +90,7 @@ export const identify: Step<Parameters> = {
         minimum: 0,
         maximum: 1,
         description:
-          'instead of threshold: the share of strangers that may be taken for somebody (0.01); the threshold is then found from the gallery, by comparing everybody with all the others. Without either nobody is unknown',
+          'instead of threshold: the share of strangers that may be taken for somebody (0.01); the threshold is then found from the gallery, by comparing everybody with all the others. Without threshold, verifier and this nobody is unknown',
       },
       path: { path: 'write', description: 'a .csv or .json with who was found' },
     },
@@ -88,6 +101,11 @@ export const identify: Step<Parameters> = {
     const { params: p, planOf, problem } = context;
     if (p.threshold !== undefined && p.falsePositives !== undefined)
       problem({ at: ['falsePositives'], message: "'falsePositives' has no effect beside threshold" });
+    if (p.distance !== undefined && p.verifier !== undefined)
+      problem({
+        at: ['distance'],
+        message: "'distance' has no effect beside verifier, which brings its own",
+      });
     if (p.path !== undefined && !/\.(csv|json)$/i.test(p.path))
       problem({ at: ['path'], message: `${p.path} is to end in .csv or .json` });
     const [known, probes] = [await planGallery(context), planOf(p.embeddings)];
@@ -112,22 +130,39 @@ export const identify: Step<Parameters> = {
         ? `unknown beyond ${p.threshold}`
         : p.falsePositives !== undefined
           ? `unknown beyond the distance at which ${100 * p.falsePositives} % of strangers come`
-          : 'nobody is unknown';
+          : p.verifier !== undefined
+            ? 'unknown beyond the threshold of the verifier'
+            : 'nobody is unknown';
     return {
       outputs: {},
       lines: [
-        `${number(probes.items)}items among ${number(known.labels)}labels (${number(known.items)}items) by ${p.distance}, ${unknown}`,
+        `${number(probes.items)}items among ${number(known.labels)}labels (${number(known.items)}items) by ${p.verifier === undefined ? (p.distance ?? plainDistance) : 'the verifier'}, ${unknown}`,
       ],
     };
   },
   async run(context) {
     const { params: p, valueOf, note, write, report, progress, signal } = context;
-    const probes = valueOf<Embeddings>(p.embeddings);
-    const gallery = await galleryOf(context);
-    expectSameEmbedder(gallery.embeddings.embedder, probes.embedder);
-    for (const embeddings of [gallery.embeddings, probes]) expectFinite(embeddings);
-    const searcher = await openSearcher(gallery, { name: p.distance }, { by: p.by, note, signal });
-    const threshold = p.threshold ?? (await thresholdOf(context, gallery, searcher));
+    const verifier = p.verifier === undefined ? undefined : valueOf<Verifier>(p.verifier);
+    const comparison: Comparison = verifier?.comparison ?? {
+      kind: 'distance',
+      distance: p.distance ?? plainDistance,
+    };
+    const given = valueOf<Embeddings>(p.embeddings);
+    const enrolled = await galleryOf(context, comparison);
+    expectSameEmbedder(enrolled.embeddings.embedder, given.embedder);
+    for (const embeddings of [enrolled.embeddings, given]) {
+      if (verifier) expectComparable(verifier, embeddings);
+      else expectFinite(embeddings);
+    }
+    const comparer = comparerOf(comparison);
+    const probes = preparedBy(comparer, given);
+    const gallery =
+      comparison.kind === 'distance' ? enrolled : { embeddings: preparedBy(comparer, enrolled.embeddings) };
+    // Of a learned unit the nearest by plain distance are candidates.
+    const name = comparison.kind === 'distance' ? comparison.distance : plainDistance;
+    const measure = { name, distance: comparer.distance };
+    const searcher = await openSearcher(gallery, measure, { by: p.by, note, signal });
+    const threshold = p.threshold ?? (await thresholdOf(context, gallery, searcher)) ?? verifier?.threshold;
     const found = await identifyItems(gallery, searcher, probes, {
       candidates: p.candidates,
       ...(threshold === undefined ? {} : { threshold }),
@@ -141,24 +176,31 @@ export const identify: Step<Parameters> = {
     if (path !== undefined)
       await write(path, async temporary => {
         const { writeFile } = await import('node:fs/promises');
-        const text = identificationTable(found, gallery, /\.json$/i.test(path) ? 'json' : 'csv');
+        const text = identificationTable(found, gallery, /\.json$/i.test(path) ? 'json' : 'csv', verifier);
         await writeFile(temporary, text);
       });
-    report(await reportIdentification(found, gallery, { searcher, ...p, threshold }));
+    const how = describeComparison(comparison);
+    report(await reportIdentification(found, gallery, { searcher, how, by: p.by, threshold, verifier }));
     return {};
   },
 };
 
-async function galleryOf({
-  params: p,
-  valueOf,
-  note,
-  signal,
-  progress,
-}: RunContext<Parameters>): Promise<Gallery> {
+/** Embeddings as a comparer takes them. */
+function preparedBy(comparer: Comparer, embeddings: Embeddings): Embeddings {
+  const rows = embeddings.items.map((_, i) => comparer.prepare(vectorOf(embeddings, i)));
+  const size = rows[0]?.length ?? 0;
+  const vectors = new Float32Array(rows.length * size);
+  for (const [i, row] of rows.entries()) vectors.set(row, i * size);
+  return { ...embeddings, size, vectors };
+}
+
+async function galleryOf(
+  { params: p, valueOf, note, signal, progress }: RunContext<Parameters>,
+  comparison: Comparison,
+): Promise<Gallery> {
   if (isReference(p.gallery)) return valueOf<Gallery>(p.gallery);
   return readGallery(p.gallery, {
-    metric: metricOf(p),
+    metric: comparison.kind === 'distance' && comparison.distance === 'cosine' ? 'cosine' : plainDistance,
     note,
     signal,
     progress: fraction => progress({ fraction, message: 'index' }),

@@ -13,6 +13,7 @@ import {
   ratesAtThreshold,
 } from '../../../verification/gallery/rates.ts';
 import type { Searcher } from '../../../verification/gallery/search.ts';
+import { probabilityOfSame, type Verifier } from '../../../verification/verifier.ts';
 
 /** Rows of the table and items with pictures in a report; ranks of the CMC in words. */
 const [mostRows, mostShown] = [100, 12];
@@ -20,9 +21,11 @@ const ranks = [1, 2, 3, 5, 10, 20];
 
 export interface Circumstances {
   searcher: Searcher;
-  distance: string;
+  /** How embeddings are compared, in words. */
+  how: string;
   by: string;
   threshold?: number;
+  verifier?: Verifier;
 }
 
 const percent = (share: number): string => (Number.isNaN(share) ? '–' : `${(100 * share).toFixed(2)} %`);
@@ -43,7 +46,7 @@ export async function reportIdentification(
   gallery: Gallery,
   circumstances: Circumstances,
 ): Promise<Section> {
-  const { searcher, distance, by, threshold } = circumstances;
+  const { searcher, how, by, threshold, verifier } = circumstances;
   const labels = new Set(gallery.embeddings.items.map(({ label }) => label));
   const rates = identificationRates(found, labels);
   const known = rates.mated > 0;
@@ -51,7 +54,7 @@ export async function reportIdentification(
   const blocks: Block[] = [
     {
       type: 'text',
-      text: `${found.length} items among ${labels.size} labels (${gallery.embeddings.items.length} items), ${searcher.way} search by ${distance} distance to the ${by === 'mean' ? 'mean' : 'nearest item'} of a label; ${beyond}.`,
+      text: `${found.length} items among ${labels.size} labels (${gallery.embeddings.items.length} items), ${searcher.way} search by ${how} to the ${by === 'mean' ? 'mean' : 'nearest item'} of a label; ${beyond}.`,
     },
     ...(known ? describeRates(rates, found, labels, threshold) : []),
     {
@@ -61,6 +64,7 @@ export async function reportIdentification(
         ...(known ? ['is'] : []),
         'identified as',
         'distance',
+        ...(verifier?.probability ? ['probability'] : []),
         'next',
         ...(known ? ['right'] : []),
       ],
@@ -72,6 +76,9 @@ export async function reportIdentification(
           ...(known ? [labels.has(one.item.label) ? one.item.label : 'a stranger'] : []),
           one.label ?? 'unknown',
           first ? short(first.distance) : '–',
+          ...(verifier?.probability
+            ? [first ? probabilityOfSame(verifier, first.distance)!.toFixed(3) : '–']
+            : []),
           second ? `${second.label} ${short(second.distance)}` : '–',
           ...(known ? [right === undefined ? 'enrolled' : right ? 'yes' : 'no'] : []),
         ];
@@ -142,16 +149,20 @@ async function pictures(
   known: boolean,
 ): Promise<Block[]> {
   const wrong = known ? found.filter(one => isRight(one, labels) === false) : [];
-  const chosen = [...wrong, ...found.filter(one => !wrong.includes(one))].slice(0, mostShown);
+  const others = found.filter(one => !wrong.includes(one));
+  const chosen = [...wrong.slice(0, Math.max(mostShown / 2, mostShown - others.length)), ...others].slice(
+    0,
+    mostShown,
+  );
   const read = itemReader();
   const items: { label: string; field: Field }[] = [];
-  for (const { item, label, candidates } of chosen) {
+  for (const [i, { item, label, candidates }] of chosen.entries()) {
     const [first] = candidates;
     const [own, match] = [await read(item), first && (await read(gallery.embeddings.items[first.item]))];
-    if (own) items.push({ label: `${item.name}: ${label ?? 'unknown'}`, field: own });
+    if (own) items.push({ label: `${i + 1}. ${item.name}: ${label ?? 'unknown'}`, field: own });
     if (match) {
       const how = label === undefined ? 'nearest, too far' : 'found by';
-      items.push({ label: `${how}: ${first.label}, ${short(first.distance)}`, field: match });
+      items.push({ label: `${i + 1}. ${how}: ${first.label}, ${short(first.distance)}`, field: match });
     }
   }
   return items.length > 0 ? [{ type: 'fields', items }] : [];
@@ -162,7 +173,10 @@ export function identificationTable(
   found: readonly Identification[],
   { embeddings }: Gallery,
   format: 'csv' | 'json',
+  verifier?: Verifier,
 ): string {
+  const probability = (distance: number): number | undefined =>
+    verifier && probabilityOfSame(verifier, distance);
   if (format === 'json')
     return `${JSON.stringify(
       found.map(({ item, label, candidates }) => ({
@@ -173,6 +187,7 @@ export function identificationTable(
         candidates: candidates.map(({ label: own, distance, item: place }) => ({
           identity: own,
           distance,
+          ...(probability(distance) === undefined ? {} : { probability: probability(distance) }),
           match: embeddings.items[place].name,
         })),
       })),
