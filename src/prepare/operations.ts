@@ -4,6 +4,7 @@
 import { NdconvError } from '../errors.ts';
 import type { FieldHeader } from '../formats/format.ts';
 import { type LogMelSettings, logMelHeader, planLogMel } from '../signal/log-mel.ts';
+import { pickHeader } from './excerpt.ts';
 import { type AxisMap, type Edge, mapHeader, sameAxis } from './grid.ts';
 
 /** A number for every spatial dimension, or one for all. */
@@ -36,11 +37,22 @@ export interface Operation {
     low?: number;
     high?: number;
   };
+  /** Some channels, by their place from 0 or their name, in this order; or the mean of all. */
+  channels?: readonly (number | string)[] | 'mono';
   /** A sound becomes the levels of bands over time, in dB. */
   logMel?: LogMelSettings;
 }
 
-export const operationNames = ['window', 'resample', 'crop', 'pad', 'flip', 'normalise', 'logMel'] as const;
+export const operationNames = [
+  'window',
+  'resample',
+  'crop',
+  'pad',
+  'flip',
+  'normalise',
+  'channels',
+  'logMel',
+] as const;
 export type OperationName = (typeof operationNames)[number];
 
 /** Windows of radiology in Hounsfield units: centre and width. */
@@ -222,6 +234,24 @@ function underKey<T>(key: OperationName, run: () => T): T {
   }
 }
 
+/** The places of the channels that an operation picks. Errors: ShapeError with `at`. */
+export function pickedChannels(
+  { shape, channelNames = [] }: Pick<FieldHeader, 'shape' | 'channelNames'>,
+  channels: NonNullable<Operation['channels']>,
+): number[] | 'mono' {
+  if (channels === 'mono') return 'mono';
+  const count = shape[shape.length - 1];
+  return channels.map((wanted, i) => {
+    const index = typeof wanted === 'number' ? wanted : channelNames.indexOf(wanted);
+    if (index >= 0 && index < count) return index;
+    const names = channelNames.length > 0 ? channelNames.join(', ') : 'none has a name';
+    throw operationError(
+      ['channels', i],
+      `there is no channel ${wanted}; there are ${count}, numbered from 0 (${names})`,
+    );
+  });
+}
+
 /** What lies beyond the ends of the old grid. */
 export const edgeOf = ({ pad }: Operation): Edge =>
   pad ? (pad.mode && pad.mode !== 'constant' ? pad.mode : (pad.value ?? 0)) : 'replicate';
@@ -234,6 +264,7 @@ export const changesValues = ({ window, normalise, logMel }: Operation): boolean
 export function planOperation(header: FieldHeader, operation: Operation): FieldHeader {
   nameOf(operation);
   const mapped = mapHeader(header, mapsOf(header, operation));
+  if (operation.channels) return pickHeader(mapped, pickedChannels(header, operation.channels));
   if (operation.logMel) {
     const { annotations } = mapped;
     return { ...logMelHeader(header, operation.logMel), ...(annotations ? { annotations } : {}) };

@@ -5,6 +5,7 @@ import type { Field } from '../formats/field.ts';
 import type { FieldHeader } from '../formats/format.ts';
 import { logMel } from '../signal/log-mel.ts';
 import { resampleField } from '../signal/resample.ts';
+import { pickChannels } from './excerpt.ts';
 import { type AxisMap, mapSamples } from './grid.ts';
 import {
   edgeOf,
@@ -12,6 +13,7 @@ import {
   mapsOf,
   type Operation,
   operationError,
+  pickedChannels,
   planOperation,
   windowRange,
 } from './operations.ts';
@@ -84,6 +86,10 @@ export function applyOperations(
         offset: before.offset.map((old, c) => old * scale[c] + offset[c]),
       };
       current = { ...header, data };
+    } else if (operation.channels) {
+      const picked = pickedChannels(current, operation.channels);
+      current = { ...header, data: pickChannels(current, picked).data };
+      values = values && pickValues(values, picked);
     } else if (operation.logMel) {
       // Bands are no samples: from here on values can be taken back to levels only.
       values = undefined;
@@ -95,6 +101,17 @@ export function applyOperations(
   }
   const preparation: Preparation = { input: headerOf(field), prepared: headerOf(current), tracks };
   return { field: current, preparation: values ? { ...preparation, values } : preparation };
+}
+
+/** How the values of the channels picked were changed; undefined where a mean has no one change. */
+function pickValues(
+  { scale, offset }: NonNullable<Preparation['values']>,
+  picked: readonly number[] | 'mono',
+): Preparation['values'] {
+  if (picked !== 'mono')
+    return { scale: picked.map(channel => scale[channel]), offset: picked.map(channel => offset[channel]) };
+  const alike = [scale, offset].every(own => own.every(value => value === own[0]));
+  return alike ? { scale: scale.slice(0, 1), offset: offset.slice(0, 1) } : undefined;
 }
 
 interface ValueChange {

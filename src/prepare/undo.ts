@@ -71,7 +71,7 @@ export function undo(result: Field, preparation: Preparation, options: UndoOptio
     source: result.source,
     valueUnit: options.values ? valueUnit : result.valueUnit,
     sampleType: options.values ? sampleType : result.sampleType,
-    ...(same && channelNames ? { channelNames } : {}),
+    ...(same && channelNames ? { channelNames: result.channelNames ?? channelNames } : {}),
   };
 }
 

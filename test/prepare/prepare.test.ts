@@ -289,3 +289,25 @@ steps:
   t.ok(largestDifference(back.data, volume.data) <= 1, 'values return to within rounding');
   t.ok(largestDifference(back.affine!.origin, volume.affine!.origin) < 1e-4);
 });
+
+test('channels by place and name, and their mean', t => {
+  const ecg = makeEcg(30);
+  const { field: second } = applyOperations(ecg, [{ channels: ['V5'] }]);
+  t.deepEqual([second.shape, second.channelNames], [[30, 1], ['V5']]);
+  t.deepEqual([...second.data], [...ecg.data.filter((_, i) => i % 2 === 1)]);
+  t.equal(second.annotations!.length, ecg.annotations!.filter(({ at }) => at < 30 / 360).length);
+  const turned = applyOperations(ecg, [
+    { normalise: { method: 'zscore', per: 'channel' } },
+    { channels: [1, 0] },
+  ]);
+  t.deepEqual(turned.field.channelNames, ['V5', 'MLII']);
+  const back = undo(turned.field, turned.preparation, { values: true });
+  t.ok(Math.abs(back.data[0] - ecg.data[1]) < 1e-5, 'every channel has its own values back');
+  const mono = applyOperations(ecg, [{ channels: 'mono' }]).field;
+  t.ok(Math.abs(mono.data[4] - (ecg.data[8] + ecg.data[9]) / 2) < 1e-6);
+  t.throws(
+    () => planOperations(ecg, [{ channels: ['V6'] }]),
+    /channels\.0: there is no channel V6; there are 2, numbered from 0 \(MLII, V5\)/,
+  );
+  t.end();
+});

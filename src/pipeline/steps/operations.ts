@@ -103,6 +103,18 @@ export const operationsSchema: Schema = {
           },
         },
       },
+      channels: {
+        oneOf: [
+          { const: 'mono' },
+          {
+            type: 'array',
+            minItems: 1,
+            items: { oneOf: [{ type: 'integer', minimum: 0 }, { type: 'string' }] },
+          },
+        ],
+        description:
+          'some channels, by their place from 0 or their name (MLII), in this order; or mono, the mean of all',
+      },
       logMel: {
         type: 'object',
         description:
