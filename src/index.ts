@@ -75,6 +75,13 @@ export { type UndoOptions, undo } from './prepare/undo.ts';
 export { windowAround } from './prepare/window-around.ts';
 export { renderReport } from './report/html.ts';
 export type { Section } from './report/section.ts';
+export {
+  fromSpectrogram,
+  type Spectrogram,
+  type SpectrogramLayout,
+  type SpectrogramSettings,
+  toSpectrogram,
+} from './signal/spectrogram.ts';
 export type { Grid, LayerWeights, StyleProblem } from './style/problem.ts';
 export { transferStyle } from './style/transfer.ts';
 export { packNdarray, toNdarray } from './tensor/ndarray.ts';
