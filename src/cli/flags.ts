@@ -1,9 +1,26 @@
-// Options of the command line that need more than commander's own checks.
+// Options of the command line, and what of them needs more than commander's own checks.
 
 import { decideAuto } from '../backends/choose.ts';
 import { NdconvError } from '../errors.ts';
 import { nearestName } from '../pipeline/nearest.ts';
 import { backendNames } from '../pipeline/schema.ts';
+
+/** Options that every command with a pipeline has. */
+export interface PipelineFlags {
+  set: string[];
+  backend?: string;
+  seed?: number;
+  json?: boolean;
+}
+
+/** Options of `ndconv run`. */
+export interface RunFlags extends PipelineFlags {
+  out?: string;
+  threads?: number;
+  wide: boolean;
+  winograd: boolean;
+  quiet?: boolean;
+}
 
 /** The backend asked for; undefined where none is. */
 export function backendOf({ backend }: { backend?: string }): string | undefined {

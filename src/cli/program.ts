@@ -1,29 +1,14 @@
 // The command line: options, commands and exit codes. Exit codes: 0 done, 1 the run failed or was stopped, 2 the file or
-// the arguments are wrong, 3 done, but inputs that could not be used were left out. What a command does lies in commands/, loaded when it is called, so that help is quick.
+// the arguments are wrong, 3 done, but inputs that could not be used were left out. What a command does lies in
+// commands/, loaded when it is called, so that help is quick.
 
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { NdconvError } from '../errors.ts';
 import { nearestName } from '../pipeline/nearest.ts';
 import type { StepTable } from '../pipeline/schema.ts';
 import { argumentEvent, explainDefect, explainFailure } from './failure.ts';
+import type { PipelineFlags, RunFlags } from './flags.ts';
 import { printLine, tolerateClosedPipes } from './streams.ts';
-
-/** Options that every command with a pipeline has. */
-export interface PipelineFlags {
-  set: string[];
-  backend?: string;
-  seed?: number;
-  json?: boolean;
-}
-
-/** Options of `ndconv run`. */
-export interface RunFlags extends PipelineFlags {
-  out?: string;
-  threads?: number;
-  wide: boolean;
-  winograd: boolean;
-  quiet?: boolean;
-}
 
 /** What a program that embeds the command line may add. */
 export interface CommandLineOptions {

@@ -20,11 +20,11 @@ import type { Axis, Field } from './field.ts';
 import type { Encoded, FieldHeader, Format, ReadOptions, WriteOptions } from './format.ts';
 import { formatError } from './format.ts';
 import {
+  arrayTypes,
   bytesOf,
   chooseSampleType,
   decodeSamples,
   encodeSamples,
-  type SampleType,
   type StoredType,
   sampleTypeOf,
   scaledSampleType,
@@ -45,16 +45,6 @@ const typeNames: Record<string, StoredType> = {
   MET_FLOAT: 'float32',
   MET_DOUBLE: 'float64',
 };
-const written: readonly SampleType[] = [
-  'int8',
-  'uint8',
-  'int16',
-  'uint16',
-  'int32',
-  'uint32',
-  'float32',
-  'float64',
-];
 
 interface Parsed {
   header: FieldHeader;
@@ -170,7 +160,7 @@ async function read(path: string, options: ReadOptions): Promise<Field> {
 }
 
 async function encode(field: Field, target: string, options: WriteOptions): Promise<Encoded> {
-  const sampleType = chooseSampleType('metaimage', field.sampleType, options, written, { int24: 'int32' });
+  const sampleType = chooseSampleType('metaimage', field.sampleType, options, arrayTypes, { int24: 'int32' });
   const channels = field.shape[field.shape.length - 1];
   const sizes = field.shape.slice(0, -1).reverse();
   const rank = sizes.length;

@@ -7,6 +7,7 @@ import { expectBytes, expectSizes, latin, readHead, readWhole, sizeOf, viewOf } 
 import type { Field } from './field.ts';
 import { type Encoded, type Format, formatError, type WriteOptions } from './format.ts';
 import {
+  arrayTypes,
   bytesOf,
   chooseSampleType,
   decodeSamples,
@@ -40,16 +41,6 @@ const descriptions: Record<string, StoredType> = {
   f4: 'float32',
   f8: 'float64',
 };
-const written: readonly SampleType[] = [
-  'int8',
-  'uint8',
-  'int16',
-  'uint16',
-  'int32',
-  'uint32',
-  'float32',
-  'float64',
-];
 
 export interface NpyHeader {
   shape: number[];
@@ -201,7 +192,7 @@ export function arrayOf(
   const shape = field.shape[field.shape.length - 1] === 1 ? field.shape.slice(0, -1) : field.shape;
   const scaled = field.kind !== 'volume' && field.kind !== 'array';
   const own = scaled ? 'float32' : field.sampleType;
-  return { shape, type: chooseSampleType(format, own, options, written, { int24: 'int32' }) };
+  return { shape, type: chooseSampleType(format, own, options, arrayTypes, { int24: 'int32' }) };
 }
 
 export const npy: Format = {

@@ -11,11 +11,11 @@ import type { Axis, Field } from './field.ts';
 import type { Encoded, FieldHeader, Format, ReadOptions, WriteOptions } from './format.ts';
 import { formatError } from './format.ts';
 import {
+  arrayTypes,
   bytesOf,
   chooseSampleType,
   decodeSamples,
   encodeSamples,
-  type SampleType,
   type StoredType,
   sampleTypeOf,
 } from './samples.ts';
@@ -35,17 +35,6 @@ for (const [type, names] of Object.entries({
   float64: 'double',
 }))
   for (const name of names.split('|')) typeNames[name] = type as StoredType;
-
-const written: readonly SampleType[] = [
-  'int8',
-  'uint8',
-  'int16',
-  'uint16',
-  'int32',
-  'uint32',
-  'float32',
-  'float64',
-];
 
 /** Signs that turn a space's axes into RAS+. */
 const spaces: Record<string, Vector> = {
@@ -253,7 +242,7 @@ async function read(path: string, options: ReadOptions): Promise<Field> {
 }
 
 async function encode(field: Field, target: string, options: WriteOptions): Promise<Encoded> {
-  const sampleType = chooseSampleType('nrrd', field.sampleType, options, written, { int24: 'int32' });
+  const sampleType = chooseSampleType('nrrd', field.sampleType, options, arrayTypes, { int24: 'int32' });
   const channels = field.shape[field.shape.length - 1];
   const sizes = field.shape.slice(0, -1).reverse();
   const axes = [...field.axes].reverse();

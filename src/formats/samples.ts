@@ -28,6 +28,18 @@ export const bytesOf: Readonly<Record<StoredType, number>> = {
   float64: 8,
 };
 
+/** Types that formats of plain arrays write. */
+export const arrayTypes: readonly SampleType[] = [
+  'int8',
+  'uint8',
+  'int16',
+  'uint16',
+  'int32',
+  'uint32',
+  'float32',
+  'float64',
+];
+
 /** The field's sample type that holds what a file stored. */
 export function sampleTypeOf(stored: StoredType): SampleType {
   if (stored === 'int64' || stored === 'uint64') return 'float64';

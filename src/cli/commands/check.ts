@@ -1,8 +1,7 @@
 // `ndconv check`: everything that can be found wrong with a pipeline without running it.
 
 import { checkPipeline, type StepTable } from '../../pipeline/index.ts';
-import { backendOf } from '../flags.ts';
-import type { PipelineFlags } from '../program.ts';
+import { backendOf, type PipelineFlags } from '../flags.ts';
 import { printLine } from '../streams.ts';
 
 export async function check(file: string, flags: PipelineFlags, steps: StepTable): Promise<void> {

@@ -3,8 +3,7 @@
 import { checkPipeline, type StepTable } from '../../pipeline/index.ts';
 import { formatBytes } from '../../pipeline/plan.ts';
 import { outputFolder } from '../../pipeline/run.ts';
-import { backendOf } from '../flags.ts';
-import type { PipelineFlags } from '../program.ts';
+import { backendOf, type PipelineFlags } from '../flags.ts';
 import { formatSeconds } from '../progress.ts';
 import { paletteFor, printLine } from '../streams.ts';
 

@@ -6,8 +6,7 @@ import { removeUnfinished } from '../../pipeline/artefacts.ts';
 import { checkPipeline, type RunEvent, runPipeline, type StepTable } from '../../pipeline/index.ts';
 import { outputFolder } from '../../pipeline/run.ts';
 import { explainDefect, explainFailure, failureEvent } from '../failure.ts';
-import { backendOf, expectWasm } from '../flags.ts';
-import type { RunFlags } from '../program.ts';
+import { backendOf, expectWasm, type RunFlags } from '../flags.ts';
 import { createDisplay, type Display } from '../progress.ts';
 import { printError, printLine } from '../streams.ts';
 
