@@ -7,6 +7,7 @@ import { type LayerDescription, layeredNetwork } from '../../src/networks/layere
 import type { Network } from '../../src/networks/network.ts';
 import { project } from '../../src/networks/ranks.ts';
 import { readNetwork, readTensors } from '../../src/networks/readers/index.ts';
+import { takeSignal } from '../../src/networks/vector-input.ts';
 import { product } from '../../src/tensor/layout.ts';
 import { relativeError } from '../conformance/evaluate.ts';
 import { testWith } from '../formats/support.ts';
@@ -106,6 +107,7 @@ testWith('models/crepe_tiny/model.json', 'CREPE gives what TensorFlow.js gives',
   const read = await readNetwork(path);
   for (const [name, found] of [
     ['read from its file', await evaluate(read, [1024])],
+    ['read off a signal', await evaluate(takeSignal(read), [1024, 1])],
     ['written out', await evaluate(written, [1024, 1, 1])],
   ] as const) {
     const error = relativeError(found, expected);

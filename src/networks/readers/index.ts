@@ -3,7 +3,9 @@
 // TensorFlow.js and face-api, the weights of an ONNX model). Extensions are looked at only where the content leaves open
 // what it is. Nothing that a file holds is executed.
 
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { NdconvError } from '../../errors.ts';
 import { latin, readHead, readWhole } from '../../formats/bytes.ts';
 import { formatError } from '../../formats/format.ts';
@@ -26,6 +28,12 @@ const longestJson = 2 ** 28;
 
 /** What kind of network file this is. Errors: FormatError where it is none. */
 export async function detectNetworkFormat(path: string): Promise<NetworkFormat> {
+  if ((await stat(path).catch(() => undefined))?.isDirectory())
+    throw formatError(
+      path,
+      'is a folder',
+      existsSync(join(path, 'model.json')) ? `give ${join(path, 'model.json')}` : 'give the file in it',
+    );
   const head = await readHead(path).catch(cause => {
     throw formatError(
       path,

@@ -35,9 +35,9 @@ async function namesOf(classes: Parameters['classes']): Promise<string[] | undef
 const layerOf = (network: Network, layer?: string): string =>
   layer ?? network.layers[network.layers.length - 1].name;
 
-/** Scores of a network are made probabilities unless its last layer did. */
+/** Scores of a network are made probabilities unless its last layer did, of all classes together or of each by itself. */
 const givesProbabilities = (network: Network, layer: string): boolean =>
-  network.layers[layerIndex(network, layer)].type === 'softmax';
+  ['softmax', 'sigmoid'].includes(network.layers[layerIndex(network, layer)].type);
 
 /** What is wrong with a layer whose value has this shape. */
 function faultOf(layer: string, shape: readonly number[], classes?: readonly string[]): string | undefined {

@@ -25,6 +25,7 @@ import {
   type Reshaped,
 } from '../../networks/ranks.ts';
 import { locateNetwork, openNetwork } from '../../networks/registry/index.ts';
+import { takeSignal } from '../../networks/vector-input.ts';
 import { readWeights, type WeightOrder, weightOrders } from '../../networks/weights.ts';
 import type { CheckContext, RunContext, Schema, Step } from '../step.ts';
 
@@ -97,7 +98,7 @@ type Built = Pick<RunContext<Parameters>, 'params' | 'seed'>;
 
 async function build(context: Built, problem: (problem: LayerProblem) => void = () => {}): Promise<Reshaped> {
   const { params: p } = context;
-  const made = await originOf(context, problem);
+  const made = takeSignal(await originOf(context, problem));
   const network = isFixed(p.from) && p.channels === 1 ? acceptOneChannel(made) : made;
   if (p.inflate) return inflate(network, p.inflate);
   if (p.project) return project(network, p.project);
