@@ -3,7 +3,7 @@
 // told apart, and the same where a list does not say otherwise.
 
 import { readdir, stat } from 'node:fs/promises';
-import { dirname, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { readWhole } from '../formats/bytes.ts';
 import { rowsOf, separatorOf } from '../formats/delimited.ts';
 import { dicomFilesIn } from '../formats/dicom.ts';
@@ -35,46 +35,65 @@ export interface Listing {
 /** Most files that a dataset may list: a wrong path must not walk a whole disk. */
 const mostItems = 1_000_000;
 
-/** The items of a folder or a list, in order of their names. Errors: FormatError. */
-export async function listItems(path: string): Promise<Listing> {
+/**
+ * The items of a folder or a list, in order of their names. In a folder without subfolders every file is an identity of its
+ * own. `files` takes only those whose name matches: * stands for any text, ? for one letter. Errors: FormatError.
+ */
+export async function listItems(path: string, files?: string): Promise<Listing> {
   const found = await stat(path).catch(cause => {
     throw formatError(path, `cannot be read (${reasonOf(cause)})`, 'check the path', {}, cause);
   });
-  if (found.isDirectory()) return listFolder(path);
+  const wanted = files === undefined ? undefined : patternOf(files);
+  if (found.isDirectory()) return listFolder(path, wanted);
   const items = /\.json$/i.test(path) ? await listJson(path) : await listCsv(path);
-  return { items, others: [] };
+  return {
+    items: expectItems(path, wanted ? items.filter(item => wanted(item.path)) : items, files),
+    others: [],
+  };
+}
+
+/** Whether the name of a file is as a pattern says. */
+function patternOf(files: string): (path: string) => boolean {
+  const letters = files
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
+  const pattern = new RegExp(`^${letters}$`, 'i');
+  return path => pattern.test(basename(path));
 }
 
 const byName = new Intl.Collator('en', { numeric: true });
 
-async function listFolder(path: string): Promise<Listing> {
+async function listFolder(path: string, wanted?: (path: string) => boolean): Promise<Listing> {
   const entries = await readdir(path, { withFileTypes: true });
   const names = entries
     .filter(entry => entry.isDirectory() && !entry.name.startsWith('.'))
     .map(({ name }) => name);
-  if (names.length === 0)
-    throw formatError(
-      path,
-      `holds no folders${entries.length > 0 ? `, only ${entries.length} files` : ''}`,
-      'give a folder with one subfolder per identity, or a list (.csv, .json) with the columns path and label',
-    );
   const items: Item[] = [];
   const others: string[] = [];
-  for (const identity of names.sort(byName.compare)) {
+  const flat = names.length === 0;
+  for (const folder of flat ? ['.'] : names.sort(byName.compare)) {
     const files: string[] = [];
-    await walk(join(path, identity), files, others);
-    for (const file of files)
-      items.push({ path: file, name: relative(path, file).split(sep).join('/'), label: identity, identity });
+    await walk(join(path, folder), files, others);
+    for (const file of files) {
+      if (wanted && !wanted(file)) continue;
+      const name = relative(path, file).split(sep).join('/');
+      const identity = flat ? name : folder;
+      items.push({ path: file, name, label: identity, identity });
+    }
     if (items.length > mostItems)
       throw formatError(path, `holds more than ${mostItems} files`, 'give the folder of one dataset');
   }
-  if (items.length === 0)
+  if (items.length === 0) {
+    const where = flat ? 'it holds' : `its ${names.length} folders hold`;
+    const what = wanted ? 'no file of a known format and that name' : 'no file of a known format';
     throw formatError(
       path,
-      `its ${names.length} folders hold no file of a known format (but ${others.length} others)`,
-      'convert them, or give another folder',
+      `${where} ${what} (but ${others.length} others)`,
+      'convert them, or give another folder: one with a subfolder per identity, or with files alone',
     );
-  return { items, others };
+  }
+  return { items, others: wanted ? others.filter(wanted) : others };
 }
 
 /** Files that can be read below a folder; a folder of DICOM slices within it counts as one. */
@@ -164,7 +183,11 @@ async function listJson(path: string): Promise<Item[]> {
   );
 }
 
-function expectItems(path: string, items: Item[]): Item[] {
+function expectItems(path: string, items: Item[], files?: string): Item[] {
   if (items.length > 0) return items;
-  throw formatError(path, 'lists no items', 'give at least one line with a path and a label');
+  throw formatError(
+    path,
+    files === undefined ? 'lists no items' : `lists no item whose file is named as ${files}`,
+    'give at least one line with a path and a label',
+  );
 }

@@ -2,13 +2,14 @@
 // vectors' file has their hash in its name and is complete before the JSON that names it takes the place of the one before,
 // so that whatever is interrupted leaves the old pair or the new one.
 
-import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { NdconvError } from '../errors.ts';
 import { readWhole } from '../formats/bytes.ts';
 import { formatError, reasonOf } from '../formats/format.ts';
 import { readNpy, writeNpy } from '../formats/npy.ts';
+import { replaceFile } from './aside.ts';
 import type { EmbeddedItem, Embeddings } from './embeddings.ts';
 
 const version = 1;
@@ -35,23 +36,10 @@ export async function writeEmbeddings(
   temporary?: string,
 ): Promise<string> {
   const folder = dirname(resolve(path));
-  await mkdir(folder, { recursive: true });
   const bytes = writeNpy({ shape: [items.length, size], data: vectors });
   const sha256 = sha256Of(bytes);
   const file = `${stemOf(path)}-${sha256.slice(0, 8)}.npy`;
-  const aside = (target: string): string =>
-    join(folder, `.partial-${randomBytes(4).toString('hex')}-${basename(target)}`);
-  const put = async (target: string, content: Uint8Array | string): Promise<void> => {
-    const unfinished = aside(target);
-    try {
-      await writeFile(unfinished, content, { flush: true });
-      await rename(unfinished, target);
-    } catch (error) {
-      await rm(unfinished, { force: true });
-      throw error;
-    }
-  };
-  await put(join(folder, file), bytes);
+  await replaceFile(join(folder, file), bytes);
   const { items: _, ...head }: Omit<Stored, 'items'> & { items?: unknown } = {
     ndconv: 'embeddings',
     version,
@@ -63,7 +51,7 @@ export async function writeEmbeddings(
     JSON.stringify({ file: relative(folder, own).split(sep).join('/'), ...item }),
   );
   const text = `${JSON.stringify(head, null, 2).slice(0, -2)},\n  "items": [\n    ${lines.join(',\n    ')}\n  ]\n}\n`;
-  if (temporary === undefined) await put(resolve(path), text);
+  if (temporary === undefined) await replaceFile(resolve(path), text);
   else await writeFile(temporary, text, { flush: true });
   return join(folder, file);
 }

@@ -4,6 +4,8 @@
 
 import { NdconvError } from '../errors.ts';
 import { product } from '../tensor/layout.ts';
+import { faceDetector, tinyFaceDetector } from './face-detection.ts';
+import { faceLandmarks } from './face-landmarks.ts';
 import { faceRecognition } from './face-recognition.ts';
 import type { Layer, Network } from './network.ts';
 import { expectTensor, layerWeights, listTensors, type NamedTensor, readWeights } from './weights.ts';
@@ -184,6 +186,9 @@ export const knownNetworks = {
     unused: /^$/,
   },
   'face-api': faceRecognition,
+  'face-detector': faceDetector,
+  'face-detector-tiny': tinyFaceDetector,
+  'face-landmarks': faceLandmarks,
 } satisfies Record<string, KnownNetwork>;
 
 export type KnownName = keyof typeof knownNetworks;

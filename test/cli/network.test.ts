@@ -30,6 +30,9 @@ test('network list and show', async t => {
     networks.map((one: any) => [one.name, one.state]),
     [
       ['face-api', 'packaged'],
+      ['face-detector', 'packaged'],
+      ['face-detector-tiny', 'packaged'],
+      ['face-landmarks', 'packaged'],
       ['squeezenet1_1', 'absent'],
       ['vgg16', 'absent'],
       ['vgg19', 'absent'],

@@ -60,11 +60,18 @@ test('list: a folder with a subfolder per identity', async t => {
     'numbers in order',
   );
   t.equal(others.length, 1);
+  const flat = (await listItems(join(folder, 'faces/s2'))).items;
+  t.deepEqual(
+    flat.map(({ name, label, identity }) => [name, label, identity]),
+    ['1.pgm', '2.pgm', '3.pgm'].map(name => [name, name, name]),
+    'in a folder of files every one is an identity of its own',
+  );
+  t.equal((await listItems(join(folder, 'faces'), '?.PG*')).items.length, 37, 'by name');
   await refuses(
     t,
-    'a folder of files',
-    () => listItems(join(folder, 'faces/s2')),
-    /holds no folders, only 3 files/,
+    'no such name',
+    () => listItems(join(folder, 'faces'), '[1.pgm'),
+    /that name \(but 1 others\)/,
   );
   await refuses(t, 'nothing there', () => listItems(join(folder, 'none')), /cannot be read/);
 });
@@ -261,7 +268,7 @@ test('the step: plan lines, outputs, problems', async t => {
   );
   t.match(await problemsOf(', split: { train: 0 }'), /shares/);
   t.match(await problemsOf(', augment: { flop: [x] }'), /flop/);
-  t.match(await problemsOf('', 'faces/s1'), /holds no folders/);
+  t.match(await problemsOf(', files: "*.png"'), /hold no file of a known format and that name/);
   await check(', split: { train: 1 }');
   const notes: string[] = [];
   await runPipeline(file, {

@@ -35,13 +35,31 @@ export interface NetworkEntry {
   readonly preprocessing: Preprocessing;
 }
 
+/** A network whose weights come with @vladmandic/face-api, by the name of their manifest. */
+const ofFaceApi = (name: string) => ({
+  origin: { packaged: `npm:@vladmandic/face-api/model/${name}-weights_manifest.json` },
+  page: 'https://github.com/vladmandic/face-api',
+  licence: 'MIT',
+});
+
 const facts: Readonly<Record<KnownName, Pick<NetworkEntry, 'origin' | 'page' | 'licence' | 'citation'>>> = {
   'face-api': {
-    origin: { packaged: 'npm:@vladmandic/face-api/model/face_recognition_model-weights_manifest.json' },
-    page: 'https://github.com/vladmandic/face-api',
-    licence: 'MIT',
+    ...ofFaceApi('face_recognition_model'),
     citation:
       'King, D. E. (2017). High quality face recognition with deep metric learning. http://blog.dlib.net/2017/02/high-quality-face-recognition-with-deep.html',
+  },
+  'face-detector': {
+    ...ofFaceApi('ssd_mobilenetv1_model'),
+    citation: 'Liu, W. et al. (2016). SSD: Single shot multibox detector. ECCV. arXiv:1512.02325',
+  },
+  'face-detector-tiny': {
+    ...ofFaceApi('tiny_face_detector_model'),
+    citation: 'Redmon, J. & Farhadi, A. (2017). YOLO9000: Better, faster, stronger. CVPR. arXiv:1612.08242',
+  },
+  'face-landmarks': {
+    ...ofFaceApi('face_landmark_68_model'),
+    citation:
+      'Sagonas, C. et al. (2013). 300 Faces in-the-Wild challenge: The first facial landmark localization challenge. ICCVW',
   },
   vgg19: {
     origin: {

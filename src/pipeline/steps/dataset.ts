@@ -26,6 +26,7 @@ interface Parameters {
   augment?: Augmentation;
   seed?: number;
   entry?: string;
+  files?: string;
 }
 
 /** Lines that a list of names may take. */
@@ -35,7 +36,7 @@ async function open(
   { params: p, seed }: Pick<RunContext<Parameters>, 'params' | 'seed'>,
   told: Pick<DatasetOptions, 'note' | 'leaveOut'> = {},
 ): Promise<{ whole: Dataset; split: Record<Part, Dataset>; others: string[] }> {
-  const { items, others } = await listItems(p.path);
+  const { items, others } = await listItems(p.path, p.files);
   const read: ReadOptions = p.entry === undefined ? {} : { entry: p.entry };
   const { note, leaveOut } = told;
   const options = { read, operations: p.operations, note, leaveOut };
@@ -94,7 +95,11 @@ export const dataset: Step<Parameters> = {
       path: {
         path: 'read',
         description:
-          'a folder with one subfolder per identity, or a .csv or .json list of path and label (identity and split may be beside them), paths relative to the list',
+          'a folder with one subfolder per identity (without subfolders every file is its own), or a .csv or .json list of path and label (identity and split may be beside them), paths relative to the list',
+      },
+      files: {
+        type: 'string',
+        description: 'only files whose name matches: * stands for any text, ? for one letter (*.jpg)',
       },
       split: {
         type: 'object',

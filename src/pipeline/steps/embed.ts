@@ -2,22 +2,17 @@
 // run takes what is there already.
 
 import { existsSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
-import { createDataset, type Dataset, derivedDataset } from '../../datasets/dataset.ts';
-import type { Item } from '../../datasets/list.ts';
 import { batchSize, embedDataset, recordEmbedding } from '../../embeddings/embed.ts';
 import { type EmbeddingNetwork, embeddingNetwork, fittedShape } from '../../embeddings/embedder.ts';
 import type { Embeddings } from '../../embeddings/embeddings.ts';
 import { readEmbeddings, removeStale, writeEmbeddings } from '../../embeddings/store.ts';
 import { NdconvError } from '../../errors.ts';
-import type { Field } from '../../formats/field.ts';
 import { planProgram } from '../../graph/plan.ts';
 import type { Network } from '../../networks/network.ts';
 import type { CheckContext, RunContext, Step, ValuePlan } from '../step.ts';
+import { countsOf, datasetOf, expectItems, type ItemParameters, inputSchema, inputsOf } from './items.ts';
 
-interface Parameters {
-  dataset?: string;
-  input?: string | string[];
+interface Parameters extends ItemParameters {
   network: string;
   layer?: string;
   normalise: boolean;
@@ -26,25 +21,6 @@ interface Parameters {
 
 /** Milliseconds between two intermediate writes. */
 const between = 60_000;
-
-const inputsOf = ({ input }: Parameters): string[] =>
-  input === undefined ? [] : typeof input === 'string' ? [input] : input;
-
-/** A dataset of fields of the pipeline, each its own identity. */
-function datasetOf({ params, valueOf, note, leaveOut }: RunContext<Parameters>): Dataset {
-  if (params.dataset !== undefined) {
-    const dataset = valueOf<Dataset>(params.dataset);
-    return { ...dataset, options: { ...dataset.options, leaveOut } };
-  }
-  const fields = new Map<Item, Field>();
-  for (const reference of inputsOf(params)) {
-    const field = valueOf<Field>(reference);
-    const name = basename(field.source);
-    fields.set({ path: resolve(field.source), name, label: name, identity: name }, field);
-  }
-  const none = createDataset([], { note, leaveOut });
-  return derivedDataset(none, [...fields.keys()], async item => fields.get(item));
-}
 
 /** Shapes of the inputs, as far as they are known: `[...spatial, channels]`. */
 function shapesOf({ params, planOf }: CheckContext<Parameters>): (number[] | undefined)[] {
@@ -63,10 +39,7 @@ export const embed: Step<Parameters> = {
         reference: ['dataset'],
         description: 'what to embed: files, aligned faces, parts of signals',
       },
-      input: {
-        oneOf: [{ reference: ['field'] }, { type: 'array', minItems: 1, items: { reference: ['field'] } }],
-        description: 'instead of a dataset: a field, or several',
-      },
+      input: inputSchema,
       network: {
         reference: ['network'],
         description:
@@ -90,10 +63,7 @@ export const embed: Step<Parameters> = {
   check(context) {
     const { params: p, planOf, problem, forecast } = context;
     const unknown = { outputs: { value: { kind: 'embeddings' as const } } };
-    if ((p.dataset === undefined) === (p.input === undefined)) {
-      problem({ at: [], message: 'give either dataset or input: what is to be embedded' });
-      return unknown;
-    }
+    if (!expectItems(context)) return unknown;
     if (p.path !== undefined && !/\.json$/i.test(p.path))
       problem({
         at: ['path'],
@@ -111,28 +81,18 @@ export const embed: Step<Parameters> = {
       return unknown;
     }
     const embedding = embeddingNetwork(network, p);
-    const from = p.dataset === undefined ? undefined : planOf(p.dataset);
-    const value: ValuePlan = {
-      kind: 'embeddings',
-      items: from?.items ?? inputsOf(p).length,
-      identities: from?.identities ?? inputsOf(p).length,
-      labels: from?.labels ?? inputsOf(p).length,
-      embedder: network.name,
-    };
+    const { items, identities, labels } = countsOf(context);
+    const value: ValuePlan = { kind: 'embeddings', items, identities, labels, embedder: network.name };
     const first = shapesOf(context).find(shape => shape !== undefined);
     if (!first && !network.sizes) return { outputs: { value } };
     const at = p.dataset === undefined ? ['input'] : ['dataset'];
     try {
       const shape = first ? fittedShape(network, first, 'the input') : [...network.sizes!, network.channels];
-      const count = Math.min(
-        batchSize(shape),
-        (value.items as number | undefined) ?? Number.POSITIVE_INFINITY,
-      );
+      const count = Math.min(batchSize(shape), items ?? Number.POSITIVE_INFINITY);
       const { graph, outputs } = recordEmbedding(embedding, [count, ...shape]);
       const { plan } = planProgram(graph, { outputs });
       const size = outputs.y.shape.at(-1)!;
       const seconds = forecast.seconds(plan);
-      const items = value.items as number | undefined;
       return {
         outputs: { value: { ...value, size } },
         memory: forecast.bytes(plan),

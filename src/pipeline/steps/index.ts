@@ -2,8 +2,10 @@
 
 import type { StepTable } from '../schema.ts';
 import type { Step } from '../step.ts';
+import { alignFaces } from './align-faces.ts';
 import { classify } from './classify.ts';
 import { dataset } from './dataset.ts';
+import { detectFaces } from './detect-faces.ts';
 import { embed } from './embed.ts';
 import { enrol } from './enrol.ts';
 import { features } from './features.ts';
@@ -29,6 +31,8 @@ const table = {
   save,
   network,
   features,
+  'detect-faces': detectFaces,
+  'align-faces': alignFaces,
   embed,
   'load-embeddings': loadEmbeddings,
   classify,
