@@ -1,5 +1,6 @@
-// Scales of a drawing: from a range of values to round tick values, their labels and positions in [0, 1]. Linear and
-// logarithmic. Ranges of a single value, and ranges too small or too large to subtract, are widened or limited.
+// Scales of a drawing: from a range of values to round tick values, their labels and positions in [0, 1]. Linear,
+// logarithmic, and for rates probit. Ranges of a single value, and ranges too small or too large to subtract, are widened
+// or limited.
 
 import { formatNumber, powerOfTen } from './text.ts';
 
@@ -105,3 +106,53 @@ function logLabel(tick: number, exponent: number): string {
   const mantissa = Math.round(tick / 10 ** exponent);
   return (mantissa === 1 ? '' : mantissa + '×') + powerOfTen(exponent);
 }
+
+/** The standard normal quantile of `p` in (0, 1), with a relative error below 1.2e-9 (Acklam 2003). */
+export function probit(p: number): number {
+  const ratio = (above: readonly number[], below: readonly number[], x: number): number =>
+    above.reduce((sum, c) => sum * x + c, 0) / below.reduce((sum, c) => sum * x + c, 0);
+  if (p > 0.97575) return -probit(1 - p);
+  if (p < 0.02425) return ratio(tailAbove, tailBelow, Math.sqrt(-2 * Math.log(p)));
+  const q = p - 0.5;
+  return q * ratio(middleAbove, middleBelow, q * q);
+}
+
+const middleAbove = [
+  -39.69683028665376, 220.9460984245205, -275.9285104469687, 138.357751867269, -30.66479806614716,
+  2.506628277459239,
+];
+const middleBelow = [
+  -54.47609879822406, 161.5858368580409, -155.6989798598866, 66.80131188771972, -13.28068155288572, 1,
+];
+const tailAbove = [
+  -0.007784894002430293, -0.3223964580411365, -2.400758277161838, -2.549732539343734, 4.374664141464968,
+  2.938163982698783,
+];
+const tailBelow = [0.007784695709041462, 0.3224671290700398, 2.445134137142996, 3.754408661907416, 1];
+
+/** Least distance of labels, as a part of the axis. */
+const labelRoom = 0.09;
+
+const probitTicks = [
+  0.00001, 0.0001, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98,
+  0.99, 0.999,
+];
+
+/** A scale of rates by normal quantiles, as DET curves are drawn on; `0 < low < high < 1`. */
+export function probitScale(low: number, high: number): Scale {
+  const [start, span] = [probit(low), probit(high) - probit(low)];
+  const position = (value: number): number =>
+    (probit(Math.max(1e-300, Math.min(1 - 1e-16, value))) - start) / span;
+  const ticks = probitTicks.filter(tick => tick >= low && tick <= high);
+  // Ticks that stand close are labelled as far as there is room.
+  let last = Number.NEGATIVE_INFINITY;
+  const labels = ticks.map(tick => {
+    if (position(tick) - last < labelRoom) return '';
+    last = position(tick);
+    return formatRate(tick);
+  });
+  return { low, high, ticks, labels, position };
+}
+
+/** A rate at an axis: `0.1 %`. */
+export const formatRate = (rate: number): string => `${formatNumber(100 * rate)} %`;

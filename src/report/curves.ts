@@ -2,7 +2,8 @@
 // table of each curve's first, last and lowest value. No plotting library: those that draw without a DOM (vega,
 // echarts) weigh tens of megabytes, and d3-scale would leave all but axes.ts to do here.
 
-import { linearScale, logScale, type Scale } from './axes.ts';
+import { linearScale, logScale } from './axes.ts';
+import { drawAxes, type PlotBox } from './drawn-axes.ts';
 import { linePath } from './line-path.ts';
 import type { Block } from './section.ts';
 import { count, escapeHtml, formatCell } from './text.ts';
@@ -11,7 +12,7 @@ type CurvesBlock = Extract<Block, { type: 'curves' }>;
 
 const width = 960;
 const height = 380;
-const plot = { left: 78, right: 944, top: 14, bottom: 328 };
+const plot: PlotBox = { left: 78, right: 944, top: 14, bottom: 328 };
 
 /** Class of the nth line: eight colours, then the same colours dashed, dotted, … */
 export const lineClass = (n: number): string =>
@@ -29,38 +30,6 @@ function range(lists: number[][], accept: (value: number) => boolean): [number, 
     }
   }
   return low <= high ? [low, high] : undefined;
-}
-
-/** Grid lines and tick labels of both axes, and their names. */
-function drawAxes(
-  x: Scale,
-  y: Scale,
-  xLabel: string,
-  yLabel: string,
-  px: (v: number) => number,
-  py: (v: number) => number,
-): string {
-  const parts: string[] = [];
-  y.ticks.forEach((tick, i) => {
-    const at = py(tick).toFixed(1);
-    parts.push(
-      `<line class="grid${y.labels[i] ? '' : ' minor'}" x1="${plot.left}" x2="${plot.right}" y1="${at}" y2="${at}"/>`,
-    );
-    if (y.labels[i])
-      parts.push(`<text class="tick end" x="${plot.left - 8}" y="${at}" dy="0.35em">${y.labels[i]}</text>`);
-  });
-  x.ticks.forEach((tick, i) => {
-    const at = px(tick).toFixed(1);
-    parts.push(`<line class="axis" x1="${at}" x2="${at}" y1="${plot.bottom}" y2="${plot.bottom + 5}"/>`);
-    parts.push(`<text class="tick middle" x="${at}" y="${plot.bottom + 21}">${x.labels[i]}</text>`);
-  });
-  const middle = (plot.top + plot.bottom) / 2;
-  parts.push(
-    `<line class="axis" x1="${plot.left}" x2="${plot.right}" y1="${plot.bottom}" y2="${plot.bottom}"/>`,
-    `<text class="label middle" x="${(plot.left + plot.right) / 2}" y="${height - 8}">${escapeHtml(xLabel)}</text>`,
-    `<text class="label middle" transform="translate(16 ${middle}) rotate(-90)">${escapeHtml(yLabel)}</text>`,
-  );
-  return parts.join('');
 }
 
 function summarise(curves: CurvesBlock['curves'], xLabel: string): string {
@@ -122,7 +91,7 @@ export function renderCurves(block: CurvesBlock): string {
       const title = `<title>${escapeHtml(curve.label)}</title>`;
       return `<g class="curve" data-label="${escapeHtml(curve.label)}"><path class="hit" d="${path}">${title}</path><path class="${lineClass(n)}" d="${path}"/></g>`;
     });
-    drawing = `${drawAxes(x, y, block.xLabel, block.yLabel, px, py)}${lines.join('')}<line class="guide" y1="${plot.top}" y2="${plot.bottom}"/>`;
+    drawing = `${drawAxes(plot, { scale: x, label: block.xLabel }, { scale: y, label: block.yLabel })}${lines.join('')}<line class="guide" y1="${plot.top}" y2="${plot.bottom}"/>`;
     scales = ` data-plot="${escapeHtml(JSON.stringify({ ...plot, x: [x.low, x.high], y: [y.low, y.high], log }))}"`;
   } else {
     const why =

@@ -4,7 +4,9 @@
 import { createHash } from 'node:crypto';
 import { renderCurves } from './curves.ts';
 import { renderFields } from './fields.ts';
+import { renderHistogram } from './histogram.ts';
 import { bytesPerField, limits } from './limits.ts';
+import { renderPlot } from './plot.ts';
 import { script } from './script.ts';
 import type { Block, Section } from './section.ts';
 import { style } from './style.ts';
@@ -50,6 +52,10 @@ async function renderBlock(block: Block, section: string, name: string, bytes: n
       return renderTable(block, section);
     case 'curves':
       return renderCurves(block);
+    case 'plot':
+      return renderPlot(block);
+    case 'histogram':
+      return renderHistogram(block);
     case 'fields':
       return renderFields(block, bytes, name);
     case 'units':

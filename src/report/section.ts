@@ -4,6 +4,50 @@
 import type { Field } from '../formats/field.ts';
 import type { UnitEntry } from './units-view.ts';
 
+export interface PlotAxis {
+  label: string;
+  /** `probit` for rates, by normal quantiles. */
+  scale: 'linear' | 'log' | 'probit';
+  low: number;
+  high: number;
+  /** Ticks as percentages. */
+  rates?: true;
+}
+
+export interface PlotLine {
+  label: string;
+  x: number[];
+  y: number[];
+  /** A band behind the line, of its colour. */
+  band?: { x: number[]; low: number[]; high: number[] };
+  /** Points that are marked, not only joined. */
+  points?: true;
+}
+
+export interface PlotBlock {
+  type: 'plot';
+  title: string;
+  x: PlotAxis;
+  y: PlotAxis;
+  lines: PlotLine[];
+  /** A thin line where x and y are equal. */
+  diagonal?: true;
+  note?: string;
+}
+
+export interface HistogramBlock {
+  type: 'histogram';
+  title: string;
+  xLabel: string;
+  yLabel: string;
+  /** Borders of the bins, one more than bins. */
+  edges: number[];
+  groups: { label: string; heights: number[] }[];
+  /** Vertical lines with a name. */
+  marks?: { label: string; x: number }[];
+  note?: string;
+}
+
 /** One block of the report. */
 export type Block =
   | { type: 'text'; text: string }
@@ -17,6 +61,10 @@ export type Block =
       log?: boolean;
       curves: { label: string; x: number[]; y: number[] }[];
     }
+  /** Lines over scales of their own, with bands: ROC, DET, calibration curves. */
+  | PlotBlock
+  /** How values are spread, group by group. */
+  | HistogramBlock
   /** Fields shown side by side: a sound as player and spectrogram, an image as itself, a volume as three
    *  orthogonal slices, a signal as curves. */
   | { type: 'fields'; items: { label: string; field: Field }[] }

@@ -61,6 +61,14 @@ figcaption{font-weight:600;margin-bottom:.5rem;overflow-wrap:anywhere}
 .c0{stroke:var(--c0)}.c1{stroke:var(--c1)}.c2{stroke:var(--c2)}.c3{stroke:var(--c3)}
 .c4{stroke:var(--c4)}.c5{stroke:var(--c5)}.c6{stroke:var(--c6)}.c7{stroke:var(--c7)}
 .dash0{stroke-dasharray:2 4}.dash1{stroke-dasharray:7 4}.dash2{stroke-dasharray:9 4 2 4}
+.area{stroke:none;opacity:.16}
+.f0{fill:var(--c0)}.f1{fill:var(--c1)}.f2{fill:var(--c2)}.f3{fill:var(--c3)}
+.f4{fill:var(--c4)}.f5{fill:var(--c5)}.f6{fill:var(--c6)}.f7{fill:var(--c7)}
+.mark{stroke:var(--soft);stroke-dasharray:4 3}
+.equal{stroke:var(--rule)}
+.plot{display:inline-block;vertical-align:top;width:min(100%,31.5rem);margin:1.5rem 1.5rem 0 0}
+.plot .drawing{min-width:0}
+.plot details{font-size:.92rem;margin-top:.5rem}
 .guide{stroke:var(--soft);stroke-dasharray:3 3;visibility:hidden}
 .guide.shown{visibility:visible}
 .cursor{stroke:#fff;stroke-width:1.5;visibility:hidden;mix-blend-mode:difference}

@@ -6,11 +6,12 @@ import { type Embeddings, selectEmbeddings } from '../embeddings/embeddings.ts';
 import { NdconvError } from '../errors.ts';
 import { type AdaptationChoice, adaptationOf, mostWhitened, spreadOf } from './adaptation.ts';
 import { type CalibrationChoice, verifierFrom } from './calibrate.ts';
-import { comparisonDistances, type UnitName } from './comparison.ts';
+import { comparisonDistances, type LearnedComparison, type UnitName } from './comparison.ts';
 import { expectFinite } from './distances.ts';
 import { hasBothKinds, type IdentityFolds, identityFolds, splitPairs } from './identity-folds.ts';
 import { eer } from './metrics.ts';
 import { choosePairs, type Pairs, pairsOf } from './pairs.ts';
+import { fitPlatt, type PlattCurve } from './probability.ts';
 import { fitUnits } from './unit-fit.ts';
 import type { Verifier } from './verifier.ts';
 
@@ -109,17 +110,26 @@ export async function learnVerifier(
     strengths: [chosen.regularisation],
     exact: true,
   });
-  const distances = leftOut[candidates.indexOf(chosen)].flatMap(list => [...list]);
   const same = Uint8Array.from(leftSame.flatMap(list => [...list]));
-  const verifier = verifierFrom(
-    comparison,
-    embeddings,
-    { same, distances: Float64Array.from(distances) },
-    choice,
-    true,
-  );
+  const held = Float64Array.from(leftOut[candidates.indexOf(chosen)].flatMap(list => [...list]));
+  // Platt's curve goes into w and b, so that ŷ = σ(Σ w·u + b) is a probability as it stands: strong regularisation makes
+  // weights small and ŷ unsure.
+  const scaled = rescale(comparison, fitPlatt(held, same, choice.prior));
+  const distances = held.map(distance => scaled.slope * distance - scaled.offset);
+  const verifier = verifierFrom(scaled.comparison, embeddings, { same, distances }, choice, true);
   return { verifier, chosen, candidates };
 }
+
+/** A learned unit whose logit is that of a calibration curve. */
+const rescale = (comparison: LearnedComparison, { slope, offset }: PlattCurve) => ({
+  slope,
+  offset,
+  comparison: {
+    ...comparison,
+    weights: comparison.weights.map(w => slope * w),
+    bias: slope * comparison.bias + offset,
+  },
+});
 
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -3,11 +3,13 @@
 import type { StepTable } from '../schema.ts';
 import type { Step } from '../step.ts';
 import { alignFaces } from './align-faces.ts';
+import { calibrate } from './calibrate.ts';
 import { classify } from './classify.ts';
 import { dataset } from './dataset.ts';
 import { detectFaces } from './detect-faces.ts';
 import { embed } from './embed.ts';
 import { enrol } from './enrol.ts';
+import { evaluate } from './evaluate.ts';
 import { features } from './features.ts';
 import { generate } from './generate.ts';
 import { identify } from './identify.ts';
@@ -19,7 +21,9 @@ import { prepare } from './prepare.ts';
 import { save } from './save.ts';
 import { segment } from './segment.ts';
 import { styleTransfer } from './style-transfer.ts';
+import { trainVerifier } from './train-verifier.ts';
 import { unitPatches } from './unit-patches.ts';
+import { verify } from './verify.ts';
 import { windows } from './windows.ts';
 
 const table = {
@@ -38,6 +42,10 @@ const table = {
   classify,
   segment,
   'style-transfer': styleTransfer,
+  verify,
+  'train-verifier': trainVerifier,
+  calibrate,
+  evaluate,
   enrol,
   identify,
   'unit-patches': unitPatches,
