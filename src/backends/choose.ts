@@ -2,6 +2,7 @@
 // WebGPU only where a hardware adapter answers, else wasm.
 
 import { existsSync } from 'node:fs';
+import { debugLevel } from '../debug.ts';
 import { NdconvError } from '../errors.ts';
 import type { Backend, BackendOptions } from './backend.ts';
 import { createReferenceBackend } from './reference.ts';
@@ -35,7 +36,8 @@ export async function decideAuto(): Promise<{ name: 'gpujs:webgpu' | 'wasm'; rea
 }
 
 /** Creates a backend. `threads`, `wide` and `winograd` apply to wasm: 'auto' passes them on only there. Throws BackendError. */
-export async function chooseBackend(name: string, options: BackendOptions): Promise<Backend> {
+export async function chooseBackend(name: string, given: BackendOptions): Promise<Backend> {
+  const options = debugLevel() >= 2 ? { ...given, measure: true } : given;
   if (!(BACKENDS as readonly string[]).includes(name))
     throw new NdconvError('BackendError', `there is no backend '${name}'; there are ${BACKENDS.join(', ')}`);
   const { threads, wide, winograd, ...common } = options;

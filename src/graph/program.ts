@@ -2,7 +2,9 @@
 // outputs read; between runs the state stays where it is.
 
 import type { Backend, CallTime, Executable } from '../backends/backend.ts';
+import { debug } from '../debug.ts';
 import { sizeOf } from '../tensor/layout.ts';
+import { describeCalls, describeGraph, describeTimes } from './debug.ts';
 import type { Graph } from './graph.ts';
 import { type NamedPlan, type ProgramRequest, planProgram } from './plan.ts';
 
@@ -10,6 +12,7 @@ import { type NamedPlan, type ProgramRequest, planProgram } from './plan.ts';
 export class Program {
   readonly planned: NamedPlan;
   private readonly executable: Executable;
+  private runs = 0;
 
   private constructor(planned: NamedPlan, executable: Executable) {
     this.planned = planned;
@@ -18,8 +21,16 @@ export class Program {
 
   /** Plans and compiles a graph. */
   static async compile(graph: Graph, request: ProgramRequest, backend: Backend): Promise<Program> {
+    debug(5, () => ['graph', ...describeGraph(graph)]);
     const planned = planProgram(graph, request);
-    return new Program(planned, await backend.compile(planned.plan));
+    const { calls, bytes } = planned.plan;
+    const started = performance.now();
+    const executable = await backend.compile(planned.plan);
+    debug(1, () => [
+      `program on ${backend.name} (${backend.description}): ${calls.length} calls, ${(bytes / 2 ** 20).toFixed(1)} MiB of tensors, compiled in ${(performance.now() - started).toFixed(0)} ms`,
+    ]);
+    debug(3, () => describeCalls(planned.plan));
+    return new Program(planned, executable);
   }
 
   /** Writes an input or a variable: packed values, row-major, channels last. */
@@ -33,6 +44,7 @@ export class Program {
   }
 
   run(): Promise<void> {
+    this.runs++;
     return this.executable.run();
   }
 
@@ -53,6 +65,12 @@ export class Program {
   }
 
   dispose(): Promise<void> {
+    const { runs } = this;
+    if (runs > 0)
+      debug(2, () => [
+        `kernels, in ${runs === 1 ? '1 run' : `${runs} runs`}`,
+        ...describeTimes(this.times(), runs),
+      ]);
     return this.executable.dispose();
   }
 }

@@ -6,6 +6,7 @@ import { flopsOf } from '../../../kernels/cost.ts';
 import { renderGpujs } from '../../../kernels/gpujs.ts';
 import { type GpujsPass, type GpujsRendering, MAX_ARGUMENTS } from '../../../kernels/gpujs-pass.ts';
 import { type KernelCall, keyOf } from '../../../kernels/kernel.ts';
+import { debug } from '../../debug.ts';
 import { NdconvError } from '../../errors.ts';
 import { elementCount, pack, product, sameLayout, spread } from '../../tensor/layout.ts';
 import type { CallTime, Executable, PlannedTensor, ProgramPlan } from '../backend.ts';
@@ -142,6 +143,7 @@ export class GpujsExecutable implements Executable {
     const known = this.compiled.get(key);
     if (known) return known;
     const rendering = renderGpujs(call);
+    debug(4, () => rendering.passes.map(({ source }) => source));
     const kernels = rendering.passes.map(pass => this.createKernel(pass));
     const tables = (rendering.tables ?? []).map(t => this.memory.upload(t));
     const compiled = { rendering, kernels, tables };

@@ -3,6 +3,7 @@
 
 import { flopsOf } from '../../../kernels/cost.ts';
 import type { WasmRendering, WasmTarget } from '../../../kernels/wasm.ts';
+import { debug } from '../../debug.ts';
 import { elementCount, hasMargin, pack, sameLayout, spread } from '../../tensor/layout.ts';
 import type { CallTime, Executable, PlannedTensor, ProgramPlan } from '../backend.ts';
 import { assemble } from './assemble.ts';
@@ -20,6 +21,7 @@ export async function compile(
   measure: boolean,
 ): Promise<Executable> {
   const { keys, renderings } = renderCalls(plan, target);
+  debug(4, () => [...renderings.values()].map(({ text }) => text));
   const map = mapMemory(plan, keys, renderings, team.threads);
   const order = new Map([...renderings.keys()].map((key, i) => [key, i]));
   const modules: WebAssembly.Module[] = [];
