@@ -6,8 +6,7 @@
 // input stays in the first cache. Depthwise convolutions take the same walk with blocks of channels on both sides: per
 // tap, a vector of inputs times a vector of weights.
 
-import { channelsOf, type Layout, originOf, pitchesOf, product } from '../../src/tensor/layout.ts';
-import { tapIndices } from '../../src/tensor/taps.ts';
+import { channelsOf, product } from '../../src/tensor/layout.ts';
 import type { KernelCall } from '../kernel.ts';
 import type { WasmRendering, WasmTarget } from '../wasm.ts';
 import {
@@ -26,17 +25,12 @@ import {
   times,
   zeroMargins,
 } from '../wasm-text.ts';
+import { dotFits, renderDot } from './dot.ts';
 import type { TapConv } from './spec.ts';
-
-const CHUNK = 96;
-
-/** One residue class of outputs: chunks `[input byte, output byte, cells]` and taps `[input byte, weight byte]`. */
-interface Walk {
-  chunks: number[];
-  taps: number[];
-}
+import { walksOf } from './walks.ts';
 
 export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRendering {
+  if (dotFits(call, target)) return renderDot(call, target);
   const given = call.kernel as TapConv;
   const [x] = call.inputs;
   const { output } = call;
@@ -172,47 +166,6 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
 function cellsOf({ relaxed, wide }: WasmTarget, vectors: number): number {
   if (!relaxed) return vectors === 1 ? 8 : 4;
   return vectors === 1 || (wide && vectors === 2) ? 12 : 6;
-}
-
-// The outputs of each residue class of the input dilation, and its taps.
-function walksOf(kernel: TapConv, x: Layout, y: Layout, tileCells: number, tapBytes: number): Walk[] {
-  const rank = kernel.kernelShape.length;
-  const [C, K] = [channelsOf(x), channelsOf(y)];
-  // Without spatial dimensions the batch is the walk.
-  const [px, py] = [pitchesOf(x), pitchesOf(y)];
-  const [ox, oy] = [originOf(x), originOf(y)];
-  const chunk = Math.max(tileCells, Math.floor(CHUNK / tileCells) * tileCells);
-  return tapIndices(kernel.inputDilations).map(residue => {
-    const taps: number[] = [];
-    tapIndices(kernel.kernelShape).forEach((tap, t) => {
-      let offset = 0;
-      for (let a = 0; a < rank; a++) {
-        const q = kernel.strides[a] * residue[a] + kernel.dilations[a] * tap[a] - kernel.padLow[a];
-        if (((q % kernel.inputDilations[a]) + kernel.inputDilations[a]) % kernel.inputDilations[a]) return;
-        offset += (q / kernel.inputDilations[a]) * px[a + 1];
-      }
-      taps.push(offset * C * 4, t * tapBytes);
-    });
-    const counts = residue.map((r, a) =>
-      Math.max(0, Math.ceil((y.shape[a + 1] - r) / kernel.inputDilations[a])),
-    );
-    const sizes = [y.shape[0], ...counts];
-    const inSteps = [px[0], ...residue.map((_, a) => kernel.strides[a] * px[a + 1])];
-    const outSteps = [py[0], ...residue.map((_, a) => kernel.inputDilations[a] * py[a + 1])];
-    const first = oy + residue.reduce((sum, r, a) => sum + r * py[a + 1], 0);
-    const length = sizes.at(-1)!;
-    const chunks: number[] = [];
-    for (const at of tapIndices(sizes.slice(0, -1))) {
-      const [i, o] = at.reduce(([i, o], v, a) => [i + v * inSteps[a], o + v * outSteps[a]], [ox, first]);
-      for (let p = 0; p < length; p += chunk)
-        chunks.push(
-          (i + p * inSteps.at(-1)!) * C * 4,
-          (o + p * outSteps.at(-1)!) * K * 4,
-          Math.min(chunk, length - p),
-        );
-    }
-    return { chunks, taps };
-  });
 }
 
 interface Tile {

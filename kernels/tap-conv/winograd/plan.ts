@@ -8,6 +8,7 @@ import { channelsOf, product } from '../../../src/tensor/layout.ts';
 import type { Taps } from '../../../src/tensor/taps.ts';
 import type { KernelCall } from '../../kernel.ts';
 import type { WasmTarget } from '../../wasm.ts';
+import { dotFits } from '../dot.ts';
 import type { TapConv } from '../spec.ts';
 import type { Choice } from './geometry.ts';
 import { rowsFor } from './products.ts';
@@ -195,12 +196,14 @@ function priceOf(call: KernelCall, target: WasmTarget, choice: Choice, constant:
 }
 
 /** Nanoseconds of the direct kernel on one thread; with a single vector of channels its tile is narrow. */
-export function directTime({ kernel, inputs, output }: KernelCall, { wide }: WasmTarget): number {
-  const price = wide ? WIDE : PLAIN;
-  const vectors = Math.ceil(channelsOf(output) / 4);
-  const cells = product(output.shape.slice(0, -1));
-  const products = cells * product((kernel as TapConv).kernelShape) * channelsOf(inputs[0]) * vectors;
-  return products * (vectors > 1 ? price.direct : price.narrow);
+export function directTime(call: KernelCall, target: WasmTarget): number {
+  const { kernel, inputs, output } = call;
+  const price = target.wide ? WIDE : PLAIN;
+  const [C, K] = [inputs[0], output].map(channelsOf);
+  const cells = product(output.shape.slice(0, -1)) * product((kernel as TapConv).kernelShape);
+  if (dotFits(call, target)) return (cells * C * K * price.direct) / 3;
+  const vectors = Math.ceil(K / 4);
+  return cells * C * vectors * (vectors > 1 ? price.direct : price.narrow);
 }
 
 interface Cut {

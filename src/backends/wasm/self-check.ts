@@ -85,7 +85,7 @@ interface Case {
 }
 
 function cases(): Case[] {
-  // Cells 6 and 1 to 5 of a tail; channels in full and partial blocks; depths of every unrolling; groups.
+  // Cells 6 and 1 to 5 of a tail; channels in full and partial blocks; depths of every unrolling; groups; few filters.
   const found: Case[] = [];
   for (const [cells, depth, width, groups] of [
     [17, 4, 16, 1],
@@ -93,6 +93,8 @@ function cases(): Case[] {
     [15, 5, 7, 1],
     [14, 3, 34, 1],
     [13, 8, 12, 2],
+    [13, 16, 3, 1],
+    [15, 12, 1, 1],
     [9, 1, 1, 19],
   ]) {
     const taps = {
