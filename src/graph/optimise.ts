@@ -1,10 +1,12 @@
-// Rewrites a graph before planning: drops what no result needs, folds ReLU into the convolution before it, and joins
-// elementwise expressions that feed one another. Works on a list of nodes keyed by id and changes no values.
+// Rewrites a graph before planning: drops what no result needs, folds scales, shifts and ReLU into the convolution before
+// them, and joins elementwise expressions that feed one another. Works on a list of nodes keyed by id and changes no values
+// but by rounding.
 
 import { inputsIn, substitute, weightOf } from '../../kernels/map/expr.ts';
 import { MAX_INPUTS } from '../../kernels/map/spec.ts';
 import { fullShape } from '../../kernels/reduce/spec.ts';
 import { sameShape } from '../tensor/layout.ts';
+import { foldScales } from './fold.ts';
 import type { Graph, Node } from './graph.ts';
 
 /** Longest expression that joining may produce, in operations. */
@@ -13,7 +15,7 @@ const MAX_WEIGHT = 40;
 /** Nodes in order that `results` need, rewritten; ids are those of the graph. `keep` are read from outside. */
 export function optimise(graph: Graph, results: readonly number[]): Node[] {
   const keep = new Set(results);
-  let nodes = prune(graph.nodes, keep);
+  let nodes = foldScales(prune(graph.nodes, keep), keep, graph.nodes.length);
   nodes = foldActivations(nodes, keep);
   nodes = joinMaps(nodes, keep);
   return prune(nodes, keep);

@@ -142,7 +142,7 @@ function separateAliases(graph: Graph, nodes: Node[]): Node[] {
       });
   const result: Node[] = [];
   const replaced = new Map<number, number>();
-  let fresh = graph.nodes.length;
+  let fresh = nodes.reduce((most, n) => Math.max(most, n.id + 1), graph.nodes.length);
   const copy = (source: number, shape: readonly number[], label: string): number => {
     const kernel: Kernel = {
       family: 'gather',
