@@ -9,6 +9,7 @@ import { rowsOf, separatorOf } from '../formats/delimited.ts';
 import { dicomFilesIn } from '../formats/dicom.ts';
 import { formatError, reasonOf } from '../formats/format.ts';
 import { formatOfPath } from '../formats/index.ts';
+import { packageFile } from '../formats/package-path.ts';
 
 export const parts = ['train', 'validation', 'test'] as const;
 /** One of the parts that a dataset is split into. */
@@ -134,7 +135,7 @@ function itemOf(list: string, place: string, found: Record<string, unknown>): It
       place,
     });
   return {
-    path: resolve(dirname(list), path),
+    path: packageFile(path, dirname(list)) ?? resolve(dirname(list), path),
     name: path,
     label,
     identity: text('identity') || label,

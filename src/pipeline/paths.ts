@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, normalize, resolve, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { packageFolders } from '../formats/package-path.ts';
 import { listNames, nearestName } from './nearest.ts';
 import { shortPath } from './short-path.ts';
 
@@ -71,8 +71,7 @@ async function findInPackage(path: string, directory: string): Promise<FoundPath
       expected: 'npm:package/path or npm:@scope/package/path',
     };
   }
-  // The packages that ndconv came with first, then those beside the pipeline.
-  const searched = [...moduleFolders(dirname(fileURLToPath(import.meta.url))), ...moduleFolders(directory)];
+  const searched = packageFolders(directory);
   const folder = searched.map(modules => join(modules, name)).find(candidate => existsSync(candidate));
   if (!folder) {
     const scope = name.includes('/') ? dirname(name) : '.';
@@ -89,16 +88,6 @@ async function findInPackage(path: string, directory: string): Promise<FoundPath
   const absolute = join(folder, inner);
   if (existsSync(absolute)) return { path: absolute };
   return missing(path, absolute, folder, `npm:${name}/`);
-}
-
-/** The node_modules folders in which Node.js would look for a package from a folder. */
-function moduleFolders(folder: string): string[] {
-  const found: string[] = [];
-  for (let at = folder; ; at = dirname(at)) {
-    if (basename(at) !== 'node_modules') found.push(join(at, 'node_modules'));
-    if (dirname(at) === at) break;
-  }
-  return found.filter(modules => existsSync(modules));
 }
 
 /** Files that every run writes itself. */

@@ -95,7 +95,7 @@ export const dataset: Step<Parameters> = {
       path: {
         path: 'read',
         description:
-          'a folder with one subfolder per identity (without subfolders every file is its own), or a .csv or .json list of path and label (identity and split may be beside them), paths relative to the list',
+          'a folder with one subfolder per identity (without subfolders every file is its own), or a .csv or .json list of path and label (identity and split may be beside them), paths relative to the list (or npm:package/path)',
       },
       files: {
         type: 'string',
