@@ -70,7 +70,7 @@ test('face-embed: photos, one damaged and one without a face', async t => {
 name: load
 steps:
   - { id: faces, uses: load-embeddings, with: { path: out/embeddings.json } }
-  - { uses: enrol, with: { embeddings: "@faces", path: gallery } }
+  - { uses: enrol, with: { embeddings: "@faces", path: gallery.json } }
 `,
   );
   const planned = await session.run('plan', 'load.yaml');

@@ -133,7 +133,7 @@ test('one face in photos of every kind', async t => {
   const boxes = faces.found.map(photo => photo.faces[0].box);
   t.equal(boxes.length, names.length);
   for (const [i, box] of boxes.entries())
-    t.ok(overlapOf(box, boxes[0]) > 0.75, `${names[i]}: ${box.map(v => v.toFixed(0))}`);
+    t.ok(overlapOf(box, boxes[0]) > 0.6, `${names[i]}: ${box.map(v => v.toFixed(0))}`);
   const embedding = embeddingNetwork(await openNetwork('face-api'));
   const { embeddings } = await embedDataset(alignedFaces(faces, alignDefaults), embedding, backend);
   t.deepEqual(embeddings.items[0].box, boxes[0], 'items know their boxes');
