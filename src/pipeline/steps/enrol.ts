@@ -19,6 +19,7 @@ interface Parameters {
   embeddings?: string;
   path?: string;
   gallery?: string;
+  as: 'label' | 'name';
   earlier?: EarlierChoice;
   remove?: string[];
   index: IndexMetric;
@@ -41,6 +42,12 @@ export const enrol: Step<Parameters> = {
       gallery: {
         path: 'read',
         description: 'a gallery elsewhere to begin with, instead of what lies at path',
+      },
+      as: {
+        enum: ['label', 'name'],
+        default: 'label',
+        description:
+          'under what: label enrols the items of a label together; name enrols each by itself, as the faces of a group photo',
       },
       earlier: {
         enum: earlierChoices,
@@ -85,7 +92,8 @@ export const enrol: Step<Parameters> = {
         message: `${p.path} is to end in .json; the vectors are put beside it as .npy`,
       });
     const plan: ValuePlan = p.embeddings === undefined ? { kind: 'gallery' } : planOf(p.embeddings);
-    const { items, labels, size, embedder } = plan;
+    const { items, size, embedder } = plan;
+    const labels = p.as === 'name' ? items : plan.labels;
     const number = (value: unknown): string => (value === undefined ? 'the' : String(value));
     return {
       outputs: { value: { kind: 'gallery', size, embedder, ...(kept ? {} : { items, labels }) } },
@@ -107,7 +115,7 @@ export const enrol: Step<Parameters> = {
       note(`${before!.items.length - embeddings.items.length} items of ${p.remove.join(', ')} removed`);
     }
     if (p.embeddings !== undefined) {
-      const found = enrolItems(embeddings, valueOf<Embeddings>(p.embeddings), p.earlier);
+      const found = enrolItems(embeddings, named(valueOf<Embeddings>(p.embeddings), p.as), p.earlier);
       embeddings = found.embeddings;
       const { added, replaced, dropped } = found;
       note(`${added} items enrolled, ${replaced} replaced, ${dropped} dropped`);
@@ -131,6 +139,12 @@ export const enrol: Step<Parameters> = {
 
 /** Labels that the report lists. */
 const mostListed = 200;
+
+/** Items under their label, or each under its name. */
+const named = (embeddings: Embeddings, as: Parameters['as']): Embeddings =>
+  as === 'label'
+    ? embeddings
+    : { ...embeddings, items: embeddings.items.map(item => ({ ...item, label: item.name })) };
 
 /** Who is enrolled already. */
 async function earlierOf(
