@@ -66,7 +66,8 @@ interface Run {
   files: ArtefactFolder;
   backend: () => Promise<Backend>;
   values: Map<string, Record<string, unknown>>;
-  sections: Section[];
+  /** Of each step what it reported. */
+  sections: { id: string; section: Section }[];
   records: StepRecord[];
 }
 
@@ -250,7 +251,7 @@ function contextOf(run: Run, step: ResolvedStep, record: StepRecord): RunContext
       for (const artefact of await run.files.write(path, produce))
         run.emit({ event: 'artefact', id, ...artefact });
     },
-    report: section => void run.sections.push(section),
+    report: section => void run.sections.push({ id, section }),
   };
 }
 
@@ -265,7 +266,13 @@ function timeLeft({ fraction, iteration }: Progress, seconds: number): { rate?: 
 
 async function writeReport(run: Run, outcome: RunOutcome): Promise<void> {
   const notes = run.records.filter(record => record.notes.length > 0);
-  const sections: Section[] = [...run.sections];
+  const titles = run.sections.map(({ section }) => section.title);
+  // Sections of several steps are told apart by the step.
+  const sections: Section[] = run.sections.map(({ id, section }) =>
+    titles.filter(title => title === section.title).length > 1
+      ? { ...section, title: `${section.title}: ${id}` }
+      : section,
+  );
   const leftOut = run.records.flatMap(record =>
     record.leftOut.map(({ name, reason }) => [record.id, name, reason]),
   );
