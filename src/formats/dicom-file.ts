@@ -74,6 +74,9 @@ export async function parseImage(path: string, bytes: Uint8Array<ArrayBuffer>): 
   return decoding(path, 'dicom', () => {
     const parsed = daikon.Series.parseImage(new DataView(bytes.buffer));
     if (!parsed) throw daikon.Series.parserError;
+    // Reads elements that may not be of the type that daikon takes them for.
+    parsed.isCompressed();
+    parsed.isPalette();
     return parsed;
   });
 }

@@ -13,11 +13,13 @@ const planarOf = (image: Image): number =>
   Number((image.getTag(0x0028, 0x0006)?.value as number[] | undefined)?.[0]);
 
 /** Refuses compressed pixel data that is cut short, or that the decoder would read only a part of. */
-function expectStreams(path: string, image: Image, frames: number): void {
+async function expectStreams(path: string, image: Image, frames: number): Promise<void> {
   const { buffer, byteOffset, byteLength } = (image.getPixelData() as Tag).value as DataView;
   const ended =
     Buffer.from(buffer, byteOffset, byteLength).lastIndexOf(Buffer.from([0xfe, 0xff, 0xdd, 0xe0])) >= 0;
-  const streams = image.isCompressedRLE() ? image.getRLE() : image.getJpegs();
+  const streams = await decoding(path, 'dicom', () =>
+    image.isCompressedRLE() ? image.getRLE() : image.getJpegs(),
+  );
   if (!ended || streams.length < frames)
     throw formatError(
       path,
@@ -46,7 +48,7 @@ export async function unpackPlanes(
 ): Promise<void> {
   const { path, rows, columns, channels, bitsAllocated, bitsStored, signed, planes } = file;
   const image = await parseImage(path, await readWhole(path));
-  if (image.isCompressed()) expectStreams(path, image, planes.length);
+  if (image.isCompressed()) await expectStreams(path, image, planes.length);
   const buffer = await decoding(path, 'dicom', () => image.getPixelDataBytes());
   if (!buffer)
     throw formatError(path, 'its pixel data could not be decompressed', 'convert it with gdcmconv --raw');

@@ -148,7 +148,7 @@ test('classify and segment: wrong parameters are found before running, at their 
       'labels that are no classes',
       classify(', classes: [calm, still]'),
       pooled,
-      /22:\d+ the label wild is none of the classes calm, still/,
+      /22:\d+ labels that are none of the classes calm, still: wild/,
     ],
     [
       'too many classes',

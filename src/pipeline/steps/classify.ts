@@ -130,7 +130,7 @@ export const classify: Step<Parameters> = {
     if (others.length > 0 && others.length < labels.length)
       problem({
         at: ['input'],
-        message: `the label ${others[0]} is none of the classes ${classes!.slice(0, 12).join(', ')}; leave it out or map it (windows: labels)`,
+        message: `labels that are none of the classes ${classes!.slice(0, 12).join(', ')}: ${others.slice(0, 12).join(', ')}; leave them out or map them (windows: labels)`,
       });
     const shape = plan.kind === 'field' ? plan.shape : (plan.fieldShape as number[] | undefined);
     if (!network) return unknown;
