@@ -26,6 +26,7 @@ import {
   times,
   zeroMargins,
 } from '../wasm-text.ts';
+import { isRegular, renderRegular } from './regular.ts';
 import type { Window } from './spec.ts';
 
 /** Most threads that take part where rows of scratch are needed. */
@@ -41,6 +42,7 @@ interface Reads {
 }
 
 export function renderWindow(call: KernelCall): WasmRendering {
+  if (isRegular(call)) return renderRegular(call);
   const kernel = call.kernel as Window;
   const { output, inputs } = call;
   const channels = channelsOf(output);

@@ -33,49 +33,71 @@ const dimension = fc
   })
   .filter(d => d.out > 0);
 
-const call = fc
-  .integer({ min: 0, max: 3 })
-  .chain(n =>
-    fc.tuple(
-      fc.integer({ min: 1, max: 2 }),
-      fc.array(dimension, { minLength: n, maxLength: n }),
-      fc.constantFrom(1, 3, 4, 5, 8, 17),
-    ),
+/** Windows side by side, with cells left over at the end. */
+const pooled = fc
+  .tuple(
+    fc.integer({ min: 1, max: 4 }),
+    fc.integer({ min: 1, max: 3 }),
+    fc.integer({ min: 0, max: 5 }),
+    fc.boolean(),
   )
-  .filter(([, ds]) => product(ds.map(d => d.size)) < 800)
-  .chain(([batch, ds, channels]) => {
-    const x = [batch, ...ds.map(d => d.size), channels];
-    const y = [batch, ...ds.map(d => d.out), channels];
-    const kernel: Omit<Window, 'kind'> = {
-      family: 'window',
-      kernelShape: ds.map(d => d.window),
-      strides: ds.map(d => d.stride),
-      dilations: ds.map(d => d.dilation),
-      inputDilations: ds.map(() => 1),
-      padLow: ds.map(d => d.padLow),
-    };
-    return fc.tuple(fc.constant(kernel), layouts(x), layouts(y), layouts(y), fc.boolean());
-  });
+  .map(([out, window, left, odd]) => ({
+    size: out * window + (odd ? left : 0),
+    window,
+    stride: window,
+    dilation: 1,
+    padLow: 0,
+    out,
+  }));
 
-tape('window on wasm: max, argmax and unpool of random windows', async t => {
-  await holds(t, 'agrees with the reference', 150, call, async ([shared, x, y, a, ties]) => {
-    // Few distinct values make ties: the first tap wins, also where all it sees is −∞.
-    const values = noise(x.shape).map(v =>
-      !ties ? v - 5 : v < 1 ? Number.NEGATIVE_INFINITY : Math.floor(4 * v),
-    );
-    const argmax: Window = { ...shared, kind: 'argmax' };
-    const where = runReference(argmax, [{ shape: x.shape, data: values }], y.shape);
-    return [
-      ...(await faults(renderWindow, { ...shared, kind: 'max' }, [x], y, [values], 0)),
-      ...(await faults(renderWindow, argmax, [x], a, [values], 0)),
-      ...(await faults(
-        renderWindow,
-        { ...shared, kind: 'unpool' },
-        [y, a],
-        x,
-        [noise(y.shape, 2), where],
-        1e-6,
-      )),
-    ];
+const callOf = (one: typeof dimension, least: number) =>
+  fc
+    .integer({ min: least, max: 3 })
+    .chain(n =>
+      fc.tuple(
+        fc.integer({ min: 1, max: 2 }),
+        fc.array(one, { minLength: n, maxLength: n }),
+        fc.constantFrom(1, 3, 4, 5, 8, 17),
+      ),
+    )
+    .filter(([, ds]) => product(ds.map(d => d.size)) < 800)
+    .chain(([batch, ds, channels]) => {
+      const x = [batch, ...ds.map(d => d.size), channels];
+      const y = [batch, ...ds.map(d => d.out), channels];
+      const kernel: Omit<Window, 'kind'> = {
+        family: 'window',
+        kernelShape: ds.map(d => d.window),
+        strides: ds.map(d => d.stride),
+        dilations: ds.map(d => d.dilation),
+        inputDilations: ds.map(() => 1),
+        padLow: ds.map(d => d.padLow),
+      };
+      return fc.tuple(fc.constant(kernel), layouts(x), layouts(y), layouts(y), fc.boolean());
+    });
+
+for (const [name, runs, call] of [
+  ['random windows', 150, callOf(dimension, 0)],
+  ['windows side by side', 80, callOf(pooled, 1)],
+] as const)
+  tape(`window on wasm: max, argmax and unpool of ${name}`, async t => {
+    await holds(t, 'agrees with the reference', runs, call, async ([shared, x, y, a, ties]) => {
+      // Few distinct values make ties: the first tap wins, also where all it sees is −∞.
+      const values = noise(x.shape).map(v =>
+        !ties ? v - 5 : v < 1 ? Number.NEGATIVE_INFINITY : Math.floor(4 * v),
+      );
+      const argmax: Window = { ...shared, kind: 'argmax' };
+      const where = runReference(argmax, [{ shape: x.shape, data: values }], y.shape);
+      return [
+        ...(await faults(renderWindow, { ...shared, kind: 'max' }, [x], y, [values], 0)),
+        ...(await faults(renderWindow, argmax, [x], a, [values], 0)),
+        ...(await faults(
+          renderWindow,
+          { ...shared, kind: 'unpool' },
+          [y, a],
+          x,
+          [noise(y.shape, 2), where],
+          1e-6,
+        )),
+      ];
+    });
   });
-});
