@@ -23,6 +23,7 @@ const { values: options } = parseArgs({
   },
 });
 const rounds = Number(options.rounds);
+const machine = `${cpus()[0].model.trim()}, ${cpus().length} cores, Node ${process.versions.node}`;
 const listed = (list: string, name: string) => list === '' || list.split(',').includes(name);
 const chosen = tasks.filter(({ name, group }) => name.includes(options.only) && listed(options.group, group));
 
@@ -132,7 +133,6 @@ for (const threads of options.threads.split(',').map(Number)) {
   for (const peer of peers) peer.process.kill();
 }
 
-const machine = `${cpus()[0].model.trim()}, ${cpus().length} cores, Node ${process.versions.node}`;
 function save(): void {
   writeFileSync(
     options.json!,
