@@ -35,6 +35,12 @@ export {
 } from './embeddings/embeddings.ts';
 export { readEmbeddings, writeEmbeddings } from './embeddings/store.ts';
 export { NdconvError } from './errors.ts';
+export { type AlignOptions, alignDefaults, alignFace } from './faces/align.ts';
+export { alignedFaces, type FaceItem } from './faces/aligned.ts';
+export { type DetectOptions, detectDefaults, type FaceFinder, openFaceFinder } from './faces/detect.ts';
+export { drawFaces } from './faces/draw.ts';
+export type { Face, FaceBox, Faces, PhotoFaces } from './faces/face.ts';
+export { type FindOptions, findFaces } from './faces/find.ts';
 export type { Annotation, Axis, Field, FieldKind } from './formats/field.ts';
 export { listFormats, readField, writeField } from './formats/index.ts';
 export {

@@ -30,14 +30,15 @@ export interface DetectOptions {
   /** Least side of a face in pixels. */
   smallest: number;
   /**
-   * Border put around a photo before, as a part of its longer side: faces that fill a photo are found only with one. Where
-   * absent a photo in which nothing is found is tried again with `secondBorder`.
+   * Border put around a photo before, as a part of its longer side: faces that fill a photo are found well only with one.
+   * Where absent, a photo in which nothing is found for sure is tried again with `secondBorder`, and the better try counts.
    */
   border?: number;
 }
 
-/** Border of the second try. */
+/** Border of the second try, and the score from which a first one is good enough. */
 export const secondBorder = 0.5;
+const sure = 0.9;
 
 export const detectDefaults: DetectOptions = {
   detector: 'face-detector',
@@ -130,13 +131,15 @@ export async function openFaceFinder(options: DetectOptions, backend: Backend): 
       let boxes: Candidate[] = [];
       for (const border of borders) {
         const { data, scale, margin } = letterbox(photo, size, border);
-        boxes = suppressOverlaps(read(await locator.run(data), score, priors), overlap)
-          .map(({ box, score }) => ({
-            score,
-            box: clip(box.map((v, i) => v / scale - (i < 2 ? margin : 0)) as number[], width, height),
-          }))
-          .filter(({ box }) => box[2] > 0 && box[3] > 0);
-        if (boxes.length > 0) break;
+        const found = suppressOverlaps(read(await locator.run(data), score, priors), overlap);
+        if (boxes.length === 0 || (found[0]?.score ?? 0) > boxes[0].score)
+          boxes = found
+            .map(({ box, score }) => ({
+              score,
+              box: clip(box.map((v, i) => v / scale - (i < 2 ? margin : 0)) as number[], width, height),
+            }))
+            .filter(({ box }) => box[2] > 0 && box[3] > 0);
+        if (boxes.length > 0 && boxes[0].score >= sure) break;
       }
       const large = boxes
         .filter(({ box }) => Math.min(box[2], box[3]) >= smallest)

@@ -25,8 +25,11 @@ export function drawFaces(photo: Field, faces: readonly Face[], longest = 480): 
   };
   for (const { box, landmarks } of faces) {
     const [x, y, w, h] = box.map(v => v * ratio);
-    for (let i = 0; i <= w; i++) for (const edge of [y, y + h - 1]) dot(x + i, edge, boxColour);
-    for (let i = 0; i <= h; i++) for (const edge of [x, x + w - 1]) dot(edge, y + i, boxColour);
+    const thickness = Math.max(width, height) > 200 ? 2 : 1;
+    for (let t = 0; t < thickness; t++) {
+      for (let i = 0; i < w; i++) for (const edge of [y + t, y + h - 1 - t]) dot(x + i, edge, boxColour);
+      for (let i = 0; i < h; i++) for (const edge of [x + t, x + w - 1 - t]) dot(edge, y + i, boxColour);
+    }
     // Large enough to be seen in a large face, small enough to be told apart in a small one.
     const reach = w > 120 ? 1 : 0;
     for (const [px, py] of landmarks)

@@ -17,7 +17,7 @@ import { type FindOptions, finderKey, findFaces } from '../../src/faces/find.ts'
 import { sampleSquare } from '../../src/faces/sample.ts';
 import { readFound, renderFound } from '../../src/faces/store.ts';
 import { openNetwork } from '../../src/networks/registry/index.ts';
-import { makeImage } from '../formats/support.ts';
+import { makeImage, testWith } from '../formats/support.ts';
 import { photosOf, portrait, sample, temporaryFolder } from './photos.ts';
 
 const folder = temporaryFolder();
@@ -207,5 +207,30 @@ test('photos without a face, with several, with a tiny one, and damaged', async 
   const whole = await findFaces(photosOf([landscape]), { ...options, absent: 'whole' }, open);
   t.equal(whole.whole, 1);
   t.equal(whole.faces.found[0].faces[0].score, 0);
+  await backend.close();
+});
+
+testWith('faces/orl', 'faces that fill their photos are found, and told apart', async (t, orl) => {
+  const backend = await createWasmBackend({ threads: 1 });
+  const people = ['s2', 's5', 's17', 's29'];
+  const paths = people.flatMap(person => [1, 5, 9].map(i => join(orl, person, `${i}.pgm`)));
+  const leftOut: string[] = [];
+  const { faces } = await findFaces(photosOf(paths, leftOut), defaults, async () => backend);
+  t.deepEqual([faces.found.length, leftOut], [paths.length, []]);
+  const embedding = embeddingNetwork(await openNetwork('face-api'));
+  const { embeddings } = await embedDataset(alignedFaces(faces, alignDefaults), embedding, backend);
+  const distance = (i: number, j: number): number =>
+    vectorOf(embeddings, i).reduce((sum, v, k) => sum + (v - vectorOf(embeddings, j)[k]) ** 2, 0);
+  const of = (same: boolean) =>
+    paths.flatMap((_, i) =>
+      paths.flatMap((__, j) =>
+        i < j && (Math.floor(i / 3) === Math.floor(j / 3)) === same ? [distance(i, j)] : [],
+      ),
+    );
+  const [within, between] = [Math.max(...of(true)), Math.min(...of(false))];
+  t.ok(
+    within < between,
+    `at most ${within.toFixed(3)} within a person, at least ${between.toFixed(3)} between two`,
+  );
   await backend.close();
 });

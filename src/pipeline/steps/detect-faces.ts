@@ -56,7 +56,7 @@ export const detectFaces: Step<Parameters> = {
         type: 'number',
         minimum: 0,
         maximum: 2,
-        description: `black border put around a photo before, as a part of its longer side: faces that fill a photo are found only with one; where absent none, and ${secondBorder} for a photo in which nothing is found`,
+        description: `black border put around a photo before, as a part of its longer side: faces that fill a photo are found well only with one; where absent none, and then ${secondBorder} for a photo in which nothing is found for sure, and the better try counts`,
       },
       which: {
         enum: choices,
