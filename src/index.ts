@@ -92,3 +92,8 @@ export type { Grid, LayerWeights, StyleProblem } from './style/problem.ts';
 export { transferStyle } from './style/transfer.ts';
 export { packNdarray, toNdarray } from './tensor/ndarray.ts';
 export type { Packed } from './tensor/packed.ts';
+export { type Maximised, type MaximiseSettings, maximiseActivation, type Target } from './units/maximise.ts';
+export { chooseUnits, numbersOf, type UnitNumbers } from './units/numbers.ts';
+export { cutPatches, type UnitPatch, type Wanted } from './units/patches.ts';
+export { type ScanOptions, scanUnits } from './units/scan.ts';
+export { type ViewName, viewNames } from './units/views.ts';

@@ -13,6 +13,9 @@ export interface Display {
   close(): void;
 }
 
+/** Files of a step that get a line each. */
+const mostFiles = 8;
+
 /** `48 s`, `3 min 05 s`, `2 h 10 min`. */
 export function formatSeconds(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
@@ -54,6 +57,8 @@ export async function createDisplay(): Promise<Display> {
   let bar: import('cli-progress').SingleBar | undefined;
   let lastLine = 0;
   let folder = '';
+  /** Files by the step that wrote them. */
+  const written = new Map<string, number>();
 
   const close = (): void => {
     bar?.stop();
@@ -84,6 +89,14 @@ export async function createDisplay(): Promise<Display> {
     line(`  ${String(percent).padStart(3)} %  ${text}`);
   };
 
+  /** Says how many files steps wrote that were not listed. */
+  const sumUpFiles = (): void => {
+    for (const [id, count] of written) {
+      if (count > mostFiles) line(`  wrote ${count - mostFiles} more files, listed in run.json`);
+      written.delete(id);
+    }
+  };
+
   return {
     close,
     show(event) {
@@ -92,6 +105,7 @@ export async function createDisplay(): Promise<Display> {
           folder = event.folder;
           return line(`${colours.strong(event.name)}  backend ${event.backend}, seed ${event.seed}`);
         case 'step': {
+          sumUpFiles();
           lastLine = performance.now();
           const uses = event.id === event.uses ? '' : ` (${event.uses})`;
           return line(`[${event.index}/${event.count}] ${colours.strong(event.id)}${uses}`);
@@ -105,10 +119,13 @@ export async function createDisplay(): Promise<Display> {
         case 'left-out':
           return line(colours.bad(`  left out: ${event.name}: ${event.reason}`));
         case 'artefact':
+          written.set(event.id, (written.get(event.id) ?? 0) + 1);
+          if (written.get(event.id)! > mostFiles) return;
           return line(`  wrote ${colours.good(shown(`${folder}/${event.path}`))}`);
         case 'skipped':
           return line(colours.faint(`  ${event.id} left out`));
         case 'done':
+          sumUpFiles();
           return line(describeEnd(event));
         case 'error':
           return close();

@@ -54,10 +54,18 @@ export function renderPatch(drawing: PatchDrawing): Promise<string> | string {
   }
 }
 
-/** Position and size of `inside` in the box, in per cent, along an axis. */
-function placeIn({ box, inside }: Place, axis: number): [start: number, size: number] {
-  const [from, to] = [box.from[axis], box.to[axis]];
-  if (!Number.isFinite(from) || !Number.isFinite(to)) return [0, 100];
+/** The part of the box that is drawn along an axis: where it reaches far beyond the input, not all of it. */
+function framed({ box, inside, input }: PatchDrawing, axis: number): [from: number, to: number] {
+  const [from, to] = [inside.from[axis], inside.to[axis]];
+  if (from === 0 && to === input.shape[axis]) return [from, to];
+  const beyond = (to - from) / 2;
+  return [Math.max(box.from[axis], from - beyond), Math.min(box.to[axis], to + beyond)];
+}
+
+/** Position and size of `inside` in the part drawn, in per cent, along an axis. */
+function placeIn(drawing: PatchDrawing, axis: number): [start: number, size: number] {
+  const { inside } = drawing;
+  const [from, to] = framed(drawing, axis);
   const share = (cells: number) => Number(((100 * cells) / (to - from)).toFixed(3));
   return [share(inside.from[axis] - from), share(inside.to[axis] - inside.from[axis])];
 }
@@ -97,13 +105,15 @@ function windowOf(field: Field): Window {
 }
 
 async function renderImage(drawing: PatchDrawing): Promise<string> {
-  const { part, signed, alt, side, box, inside, input } = drawing;
+  const { part, signed, alt, side, input } = drawing;
   const picture = pictureOf(part, signed, input.kind === 'image' ? undefined : windowOf(input));
   const image = await thumbnail(picture, alt, side);
   const [top, height] = placeIn(drawing, 0);
   const [left, width] = placeIn(drawing, 1);
-  const size = (axis: number) =>
-    height === 100 && width === 100 ? inside.to[axis] - inside.from[axis] : box.to[axis] - box.from[axis];
+  const size = (axis: number) => {
+    const [from, to] = framed(drawing, axis);
+    return to - from;
+  };
   const aspect = `aspect-ratio:${size(1)}/${size(0)}`;
   return `<div class="patch" style="${aspect}"><div style="top:${top}%;left:${left}%;height:${height}%;width:${width}%">${image}</div></div>`;
 }

@@ -134,6 +134,38 @@ const cases: [name: string, spatial: number[], layers: LayerDescription[]][] = [
       { type: 'max-pool', window: 2 },
     ],
   ],
+  [
+    'a residual branch around dilations, in one dimension',
+    [43],
+    [
+      { ...conv(4, { padding: [[1, 2]], strides: 2 }), name: 'a' },
+      { ...conv(3, { padding: 2, dilations: 2 }), name: 'b' },
+      { type: 'leaky-relu', name: 'c' },
+      { ...conv(3, { padding: 4, dilations: 4 }), name: 'd' },
+      { type: 'add', from: ['a', 'd'] },
+      { type: 'max-pool', window: 3, strides: 2, padding: 1 },
+    ],
+  ],
+  [
+    'a residual branch around dilations, padded, in three dimensions',
+    [6, 5, 7],
+    [
+      { ...conv(3, { padding: 1, strides: [2, 1, 2] }), name: 'a' },
+      {
+        ...conv(2, {
+          padding: [
+            [2, 0],
+            [2, 0],
+            [2, 0],
+          ],
+          dilations: 2,
+        }),
+        name: 'b',
+      },
+      { type: 'add', from: ['a', 'b'] },
+      { type: 'average-pool', window: [2, 3, 2], strides: [1, 2, 1] },
+    ],
+  ],
   ['norms over all cells', [5, 4], [conv(3, { padding: 1 }), { type: 'instance-norm' }]],
 ];
 

@@ -1,40 +1,16 @@
 // The page's script in a real browser: a report is opened without a network, a visitor's actions are played in it,
 // and what the page shows afterwards is compared with the data.
 
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { promisify } from 'node:util';
 import { Script } from 'node:vm';
 import test from 'tape';
 import type { Field } from '../../src/formats/field.ts';
 import { renderReport } from '../../src/report/html.ts';
 import { script } from '../../src/report/script.ts';
+import { browser, visit } from './browser.ts';
 import { makeField, makeSound } from './sample-fields.ts';
-
-const browser = ['chromium', 'chromium-browser', 'google-chrome', 'chrome']
-  .flatMap(name => (process.env.PATH ?? '').split(delimiter).map(folder => join(folder, name)))
-  .find(existsSync);
-
-const offline = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--virtual-time-budget=5000',
-  '--window-size=1200,1600',
-];
 
 /** What the visit below returns. */
 interface Seen {
-  error?: string;
   first: string;
   second: string;
   last: string;
@@ -56,30 +32,6 @@ interface Seen {
   at: number;
   cursor: [number, number];
   sound: [number, string | null];
-}
-
-/** Opens a page, runs `actions` (the body of an async function) in it and returns what they return. */
-async function visit(html: string, actions: string): Promise<Seen> {
-  const folder = await mkdtemp(join(tmpdir(), 'ndconv-report-'));
-  try {
-    const page = join(folder, 'page.html');
-    // The page's policy allows no script but its own; for the visit it makes room for the visitor.
-    const open = html.replace(/<meta http-equiv="Content-Security-Policy"[^>]*>/, '');
-    const visitor = `<pre id="seen"></pre><script>(async () => { ${actions} })().then(
-      seen => { document.querySelector('#seen').textContent = encodeURIComponent(JSON.stringify(seen)); },
-      error => { document.querySelector('#seen').textContent = encodeURIComponent(JSON.stringify({ error: String(error.stack) })); })</script>`;
-    await writeFile(page, open.replace('</body>', `${visitor}</body>`));
-    const { stdout } = await promisify(execFile)(
-      browser!,
-      [...offline, `--user-data-dir=${join(folder, 'profile')}`, '--dump-dom', pathToFileURL(page).href],
-      { maxBuffer: 2 ** 27, timeout: 60_000 },
-    );
-    const seen = /<pre id="seen">([^<]*)<\/pre>/.exec(stdout)?.[1];
-    if (!seen) throw new Error('the visit did not end');
-    return JSON.parse(decodeURIComponent(seen));
-  } finally {
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-  }
 }
 
 test('the script is valid and cannot end its element', t => {
@@ -134,7 +86,7 @@ test('a visit to the page', { skip: browser ? false : 'no Chromium in PATH' }, a
     ],
     {},
   );
-  const seen = await visit(
+  const seen = await visit<Seen>(
     html,
     `
     const settle = () => new Promise(done => setTimeout(done, 300));

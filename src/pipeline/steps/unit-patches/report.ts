@@ -1,7 +1,6 @@
 // The sections of `unit-patches` in the report of a run: an overview of the layers, the inputs that can be paged through,
 // and a section for each layer with a row of patches for every unit.
 
-import { basename, isAbsolute } from 'node:path';
 import type { Field } from '../../../formats/field.ts';
 import { viewOf } from '../../../report/fields.ts';
 import { type PatchDrawing, renderPatch } from '../../../report/patch-view.ts';
@@ -31,9 +30,9 @@ const soundBytes = 8 * 2 ** 20;
 const mostViewers = 6;
 
 /** Where a patch lies, in words: `x 12–45, y 3–40`, `0.12–0.25 s`. */
-export function describePlace({ input, inside, cut, box }: UnitPatch): string {
-  const whole = box.from.every(from => from === Number.NEGATIVE_INFINITY);
-  if (whole) return 'all of it';
+export function describePlace({ input, inside, cut }: UnitPatch): string {
+  if (inside.from.every((from, axis) => from === 0 && inside.to[axis] === input.shape[axis]))
+    return 'all of it';
   const ranges = inside.from.map((from, axis) => {
     const { name = '', unit = '', spacing = 1 } = input.axes[axis] ?? {};
     const to = inside.to[axis];
@@ -44,8 +43,8 @@ export function describePlace({ input, inside, cut, box }: UnitPatch): string {
   return `${places.join(', ')}${cut ? ', cut at the border' : ''}`;
 }
 
-/** A name without the folders of an absolute path. */
-const shortName = (name: string): string => (isAbsolute(name) ? basename(name) : name);
+/** A name without folders: `beat.hea at 1.5 s`. */
+const shortName = (name: string): string => name.split(/[\\/]/).at(-1)!;
 
 /** Facts of a unit, a few words each. */
 function factsOf({ selectivity, sparsity, active, highest, mean, similar, dead }: UnitNumbers): string[] {
