@@ -30,6 +30,7 @@ interface Parameters extends CalibrationParameters {
   regularisation?: number;
   folds: number;
   resamples: number;
+  seed?: number;
   path?: string;
 }
 
@@ -38,7 +39,10 @@ const usualShare = 0.3;
 const whitening: AdaptationChoice = { kind: 'whiten', shrinkage: 1 };
 
 /** What to learn from and what to test on: other embeddings, or some of the identities, by seed; undefined where none are kept. */
-function splitOf({ params: p, valueOf, seed }: RunContext<Parameters>): {
+function splitOf(
+  { params: p, valueOf }: RunContext<Parameters>,
+  seed: number,
+): {
   train: Embeddings;
   test?: Embeddings;
 } {
@@ -116,6 +120,12 @@ export const trainVerifier: Step<Parameters> = {
         default: 1000,
         description: 'resamples of the identities tested, for confidence intervals',
       },
+      seed: {
+        type: 'integer',
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'other identities held out and other folds, whatever the seed of the pipeline',
+      },
       path: { path: 'write', description: 'a .json to keep the verifier in' },
     },
   },
@@ -153,8 +163,9 @@ export const trainVerifier: Step<Parameters> = {
     };
   },
   async run(context) {
-    const { params: p, note, report, seed, progress, signal } = context;
-    const { train, test } = splitOf(context);
+    const { params: p, note, report, progress, signal } = context;
+    const seed = p.seed ?? context.seed;
+    const { train, test } = splitOf(context, seed);
     const breathe = async (fraction: number, message: string): Promise<void> => {
       progress({ fraction, message });
       await new Promise(setImmediate);
