@@ -4,6 +4,7 @@
 import type { Field } from '../formats/field.ts';
 import { type AxisMap, mapSamples } from '../prepare/grid.ts';
 import type { Random } from '../random.ts';
+import { type Turn, turnSamples } from './turned.ts';
 
 /** How much to change; what is absent is left alone. */
 export interface Augmentation {
@@ -13,6 +14,10 @@ export interface Augmentation {
   shift?: number;
   /** Smallest part that is cut out, as a part of each size, and enlarged to the whole. */
   crop?: number;
+  /** Largest angle, in degrees, turned by in the plane of two axes; with more than two axes another two each time. */
+  rotate?: number;
+  /** Largest enlargement or reduction, as a part of the size. */
+  zoom?: number;
   /** Standard deviation of added noise, as a part of that of the values. */
   noise?: number;
   /** Largest change of brightness and of contrast, as a part of the deviation of the values. */
@@ -21,7 +26,7 @@ export interface Augmentation {
 
 /** A changed copy of a field. Every call draws as many numbers, whatever it does with them. */
 export function augmentField(field: Field, augmentation: Augmentation, random: Random): Field {
-  const { flip = [], shift = 0, crop = 1, noise = 0, intensity = 0 } = augmentation;
+  const { flip = [], shift = 0, crop = 1, rotate, zoom, noise = 0, intensity = 0 } = augmentation;
   const sizes = field.shape.slice(0, -1);
   // One part for all dimensions, so that proportions stay.
   const part = crop + (1 - crop) * random.uniform();
@@ -32,7 +37,10 @@ export function augmentField(field: Field, augmentation: Augmentation, random: R
     const start = room * place + Math.round(moved * shift * size);
     return turned ? { start: start + part * (size - 1), step: -part, size } : { start, step: part, size };
   });
-  const data = mapSamples(field, maps, 'replicate');
+  const data =
+    rotate === undefined && zoom === undefined
+      ? mapSamples(field, maps, 'replicate')
+      : turnSamples(field, maps, ...drawTurn(sizes.length, { rotate, zoom }, random));
   const [brightness, contrast] = [2 * random.uniform() - 1, 2 * random.uniform() - 1];
   if (noise > 0 || intensity > 0) {
     let [sum, squares] = [0, 0];
@@ -49,4 +57,20 @@ export function augmentField(field: Field, augmentation: Augmentation, random: R
     }
   }
   return { ...field, data };
+}
+
+/** A turn in the plane of two axes, where there are two, and an enlargement. */
+function drawTurn(
+  rank: number,
+  { rotate = 0, zoom = 0 }: Pick<Augmentation, 'rotate' | 'zoom'>,
+  random: Random,
+): [Turn | undefined, number] {
+  const [angle, by] = [2 * random.uniform() - 1, 2 * random.uniform() - 1];
+  const axes = random
+    .shuffle(Array.from({ length: rank }, (_, a) => a))
+    .slice(0, 2)
+    .sort();
+  const turn: Turn | undefined =
+    rank > 1 ? { axes: [axes[0], axes[1]], angle: (angle * rotate * Math.PI) / 180 } : undefined;
+  return [turn, (1 + zoom) ** by];
 }

@@ -113,11 +113,15 @@ export const derivedDataset = <T extends Item>(
 export type Shares = Record<Part, number>;
 
 /**
- * Splits by identity: everything of an identity goes into one part, which is drawn by seed unless the list says it. A part
- * with a share gets at least one identity where there are enough.
+ * Splits by identity: everything of an identity goes into one part, which is drawn by seed unless the list says it; without a
+ * seed the parts take them in their order. A part with a share gets at least one identity where there are enough.
  * Errors: ShapeError where a list puts one identity into two parts, or no share is positive.
  */
-export function splitByIdentity(dataset: Dataset, shares: Shares, seed: number): Record<Part, Dataset> {
+export function splitByIdentity(
+  dataset: Dataset,
+  shares: Shares,
+  seed: number | undefined,
+): Record<Part, Dataset> {
   const given = new Map<string, Part>();
   for (const { identity, part, name } of dataset.items) {
     const before = given.get(identity);
@@ -134,8 +138,8 @@ export function splitByIdentity(dataset: Dataset, shares: Shares, seed: number):
     throw new NdconvError('ShapeError', 'dataset: the shares of the split are to be 0 or more, one above 0', {
       shares,
     });
-  const free = dataset.identities.filter(identity => !given.has(identity)).sort();
-  createRandom(seed, 'split').shuffle(free);
+  const free = dataset.identities.filter(identity => !given.has(identity));
+  if (seed !== undefined) createRandom(seed, 'split').shuffle(free.sort());
   const counts = countsOf(
     free.length,
     parts.map(part => shares[part] / total),

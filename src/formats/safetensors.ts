@@ -137,6 +137,15 @@ export async function readSafetensors(
   return tensors;
 }
 
+/** Texts about the tensors of a safetensors file. Errors: FormatError where the header lies. */
+export function readSafetensorsMetadata(bytes: Uint8Array, path: string): Record<string, string> {
+  const length = headerLength(path, bytes, bytes.length);
+  const text = Buffer.from(bytes.subarray(8, 8 + length)).toString('utf8');
+  parseHeader(path, text, 8 + length, bytes.length);
+  const { __metadata__: metadata } = JSON.parse(text) as { __metadata__?: unknown };
+  return typeof metadata === 'object' && metadata !== null ? (metadata as Record<string, string>) : {};
+}
+
 /** The tensor to read as a field: the one named, or the only one. */
 function pick(path: string, entries: Map<string, Entry>, entry: string | undefined): Entry {
   const found =

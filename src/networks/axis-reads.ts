@@ -151,6 +151,7 @@ const rules: Readonly<Record<Layer['type'], Rule>> = {
   'l2-normalise': acrossChannels,
   'max-pool': pooling,
   'average-pool': pooling,
+  'cell-pool': globally,
   'global-average-pool': globally,
   'global-max-pool': globally,
   relu: cellwise,

@@ -1,5 +1,5 @@
 // Where the weights of a described layer come from: numbers in the description, tensors of a weights file by name, or the
-// seed (He et al. 2015). What does not fit is a problem at a key of the layer.
+// seed (He et al. 2015; a bias begins at 0). What does not fit is a problem at a key of the layer.
 
 import { createRandom } from '../random.ts';
 import { product } from '../tensor/layout.ts';
@@ -54,8 +54,9 @@ function constantWeights({ name, layer, depth }: Wanting): Weights {
         key,
         `layer ${name}: ${key} has ${values.length} numbers, the layer reads ${depth} channels`,
       );
-    const count = values?.length ?? 1;
-    return { shape: [count], data: Float32Array.from(values ?? [given as number]) };
+    // One number a channel also where one is given for all, so that training may tell them apart.
+    const numbers = values ?? new Array<number>(depth ?? 1).fill(given as number);
+    return { shape: [numbers.length], data: Float32Array.from(numbers) };
   };
   return { scale: vector('scale', 1), shift: vector('shift', 0) };
 }
@@ -112,7 +113,7 @@ function randomWeights(wanting: Wanting, seed: number): Weights {
   const out = layer.filters as number;
   const scale = Math.sqrt((2 * out) / product(known));
   const data = Float32Array.from({ length: product(known) }, () => scale * random.normal());
-  return { weights: { shape: known, data } };
+  return { weights: { shape: known, data }, bias: { shape: [out], data: new Float32Array(out) } };
 }
 
 function checkGroups(wanting: Wanting, depth: number | undefined, filters: number): void {

@@ -50,7 +50,7 @@ export const commonParameters: Readonly<Record<string, Parameter>> = {
 };
 
 /** Parameters that have one number per spatial dimension. */
-const perDimension = ['kernel', 'strides', 'dilations', 'padding', 'window', 'outputPadding'];
+const perDimension = ['kernel', 'strides', 'dilations', 'padding', 'window', 'outputPadding', 'cells'];
 /** Parameters that make the weights and are not needed afterwards. */
 const ofWeights = ['kernel', 'filters', 'inputs', 'scale', 'shift'];
 

@@ -7,7 +7,7 @@ import { add, concat, mul } from '../ops/arithmetic.ts';
 import { convolution, transposedConvolution } from '../ops/convolution.ts';
 import { dense } from '../ops/dense.ts';
 import { affine, batchNorm, instanceNorm, l2Normalise } from '../ops/normalise.ts';
-import { averagePool, globalAveragePool, globalMaxPool, maxPool } from '../ops/pool.ts';
+import { averagePool, cellPool, globalAveragePool, globalMaxPool, maxPool } from '../ops/pool.ts';
 import { flatten, transpose } from '../ops/shape.ts';
 import { softmax } from '../ops/softmax.ts';
 import { countOf, type Parameter, paddingOf, perChannelOf, perDimensionOf } from './parameters.ts';
@@ -177,6 +177,14 @@ const types = {
     required: ['window'],
     channels: first,
     build: ([x], p) => averagePool(x, p),
+  },
+  'cell-pool': {
+    summary: 'averages over so many overlapping parts of every dimension, whatever the size of the input',
+    reads: 'cells',
+    parameters: { cells: perDimensionOf(1, 'parts of every dimension') },
+    required: ['cells'],
+    channels: first,
+    build: ([x], p) => cellPool(x, p.cells),
   },
   'global-average-pool': overAll('average over all cells', globalAveragePool),
   'global-max-pool': overAll('maximum over all cells', globalMaxPool),

@@ -2,7 +2,7 @@
 // parameters and its weights. `instantiate` records it into a graph for an input of any rank and size.
 
 import { NdconvError } from '../errors.ts';
-import type { Value } from '../graph/graph.ts';
+import type { Graph, Value } from '../graph/graph.ts';
 import { product } from '../tensor/layout.ts';
 import { arrayLayerTypes } from './array-layers.ts';
 import { type LayerTypeName, layerTypes, type RecordedType } from './layers.ts';
@@ -39,11 +39,22 @@ export interface Network {
 /** The name by which layers refer to the network's input. */
 export const INPUT = 'input';
 
+/** Records a weight of a layer in the graph. */
+export type RecordWeight = (graph: Graph, layer: Layer, role: string, weight: Weights[string]) => Value;
+
+const frozen: RecordWeight = (graph, _, role, { shape, data }) => graph.constant(shape, data, role);
+
 /**
  * Records the network on input `x` (`[batch, ...spatial, channels]`) up to the last of `wanted` (all layers if absent)
- * and returns the wanted layers' values. Throws NetworkError for an unknown layer or a wrong input.
+ * and returns the wanted layers' values. Weights are constants, or what `record` makes of them: variables, to train them.
+ * Throws NetworkError for an unknown layer or a wrong input.
  */
-export function instantiate(given: Network, x: Value, wanted?: readonly string[]): Map<string, Value> {
+export function instantiate(
+  given: Network,
+  x: Value,
+  wanted?: readonly string[],
+  record: RecordWeight = frozen,
+): Map<string, Value> {
   checkInput(given, x);
   const network = given.specialise ? { ...given, layers: given.specialise(x.shape) } : given;
   const names = wanted ?? network.layers.map(l => l.name);
@@ -59,7 +70,7 @@ export function instantiate(given: Network, x: Value, wanted?: readonly string[]
     });
     values.set(
       layer.name,
-      x.graph.scope(layer.name, () => build(network, layer, inputs)),
+      x.graph.scope(layer.name, () => build(network, layer, inputs, record)),
     );
     previous = layer.name;
   }
@@ -79,10 +90,10 @@ function checkInput(network: Network, x: Value): void {
     );
 }
 
-function build(network: Network, layer: Layer, inputs: readonly Value[]): Value {
+function build(network: Network, layer: Layer, inputs: readonly Value[], record: RecordWeight): Value {
   const weights: Record<string, Value> = {};
   for (const [role, w] of Object.entries(layer.weights ?? {}))
-    weights[role] = inputs[0].graph.constant(w.shape, w.data, role);
+    weights[role] = record(inputs[0].graph, layer, role, w);
   try {
     return recordedTypes[layer.type].build(inputs, layer.parameters, weights);
   } catch (cause) {

@@ -70,7 +70,8 @@ function bankOnDemand(shape: readonly number[], seed: number, label: string) {
   };
 }
 
-function filterBank(shape: readonly number[], seed: number, label: string): Float32Array {
+/** Filters of zero mean over their taps and unit norm times √2: `[...kernel, in, out]`. */
+export function filterBank(shape: readonly number[], seed: number, label: string): Float32Array {
   const random = createRandom(seed, label);
   const filters = shape.at(-1)!;
   const taps = product(shape) / filters;

@@ -122,3 +122,15 @@ export function fromOutFirst({ shape, data }: NamedTensor): NamedTensor {
       for (let t = 0; t < taps; t++) result[(t * into + c) * out + k] = data[(k * into + c) * taps + t];
   return { shape: [...kernel, into, out], data: result };
 }
+
+/** `[...kernel, in, out]` to `[out, in, ...kernel]`. */
+export function toOutFirst({ shape, data }: NamedTensor): NamedTensor {
+  const [into, out] = shape.slice(-2);
+  const kernel = shape.slice(0, -2);
+  const taps = kernel.reduce((a, b) => a * b, 1);
+  const result = new Float32Array(data.length);
+  for (let k = 0; k < out; k++)
+    for (let c = 0; c < into; c++)
+      for (let t = 0; t < taps; t++) result[(k * into + c) * taps + t] = data[(t * into + c) * out + k];
+  return { shape: [out, into, ...kernel], data: result };
+}

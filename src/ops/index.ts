@@ -20,7 +20,7 @@ import {
 } from './losses.ts';
 import { affine, batchNorm, instanceNorm, l2Normalise } from './normalise.ts';
 import { crop, pad } from './pad.ts';
-import { averagePool, globalAveragePool, globalMaxPool, maxPool } from './pool.ts';
+import { averagePool, cellPool, globalAveragePool, globalMaxPool, maxPool } from './pool.ts';
 import { resize } from './resize.ts';
 import { flatten, reshape, slice, transpose } from './shape.ts';
 import { logSoftmax, softmax } from './softmax.ts';
@@ -32,6 +32,7 @@ export const operations = {
   averagePool,
   batchNorm,
   binaryCrossEntropy,
+  cellPool,
   concat,
   contentLoss,
   convolution,

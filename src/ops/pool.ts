@@ -100,6 +100,46 @@ export function averagePool(x: Value, parameters: PoolParameters & { countPaddin
   return x.graph.kernel(kernel, [x], shape, 'average-pool');
 }
 
+/**
+ * Averages over `cells` overlapping parts of every dimension, whatever its size, weighted by triangles as the bins of SIFT are
+ * (Lowe 2004), which reach half a part beyond the middles of the neighbouring ones: `[batch, ...cells, C]`.
+ */
+export function cellPool(x: Value, cells: number | readonly number[]): Value {
+  const counts = perDimension(cells, x.shape.length - 2, 'cell pool: cells', 1);
+  const maps = counts.map((size, a): AxisMap => {
+    const n = x.shape[a + 1];
+    if (size > n)
+      throw new NdconvError(
+        'ShapeError',
+        `cell pool: ${size} cells > input size ${n} in dimension ${a}; ask for fewer cells, or give a larger input`,
+      );
+    const spacing = n / size;
+    const reach = 1.5 * spacing;
+    const rows = Array.from({ length: size }, (_, p) => {
+      const centre = (p + 0.5) * spacing - 0.5;
+      return Array.from({ length: n }, (_, q) => [q, 1 - Math.abs(q - centre) / reach]).filter(
+        ([, w]) => w > 0,
+      );
+    });
+    const terms = Math.max(...rows.map(row => row.length));
+    const index = new Int32Array(size * terms).fill(-1);
+    const weight = new Float32Array(size * terms);
+    for (const [p, row] of rows.entries()) {
+      const sum = row.reduce((total, [, w]) => total + w, 0);
+      for (const [t, [q, w]] of row.entries()) [index[p * terms + t], weight[p * terms + t]] = [q, w / sum];
+    }
+    return { size, terms, index, weight };
+  });
+  const shape = [x.shape[0], ...counts, x.shape.at(-1)!];
+  const kernel = {
+    family: 'gather',
+    concatAxis: 0,
+    permutation: shape.map((_, a) => a),
+    maps: [null, ...maps, null],
+  } as const;
+  return x.graph.kernel(kernel, [x], shape, 'cell-pool');
+}
+
 const spatialAxes = (x: Value) => x.shape.map((_, a) => a).slice(1, -1);
 
 /** The average over all cells: `[batch, ...spatial, C]` to `[batch, C]`. */

@@ -11,8 +11,8 @@ export interface Stepper {
   updates: { variable: Value; value: Value }[];
   /** Names of the variables that hold the optimiser's own state, for checkpoints. */
   state: string[];
-  /** Values of the inputs for step t. */
-  inputs(t: number): Record<string, Float32Array>;
+  /** Values of the inputs for step t, at a part of the rate. */
+  inputs(t: number, part?: number): Record<string, Float32Array>;
 }
 
 const ones = (shape: readonly number[]) => shape.map(() => 1);
@@ -37,12 +37,20 @@ function sgd(
 ): Stepper {
   const updates: Stepper['updates'] = [];
   const state: string[] = [];
+  const names: string[] = [];
+  const move = (x: Value, by: Value, i: number): void => {
+    const name = `sgd rate ${i}`;
+    names.push(name);
+    const value = graph.map(
+      ['sub', 'x0', ['mul', 'x1', 'x2']],
+      [x, graph.input(name, ones(x.shape)), by],
+      'sgd',
+    );
+    updates.push({ variable: x, value });
+  };
   variables.forEach((x, i) => {
     if (momentum === 0) {
-      updates.push({
-        variable: x,
-        value: graph.map(['sub', 'x0', ['mul', rate, 'x1']], [x, gradients[i]], 'sgd'),
-      });
+      move(x, gradients[i], i);
       return;
     }
     const name = `velocity ${i}`;
@@ -50,9 +58,13 @@ function sgd(
     const v = graph.variable(name, x.shape, new Float32Array(sizeOf(x.shape)));
     const next = graph.map(['add', ['mul', momentum, 'x0'], 'x1'], [v, gradients[i]], 'sgd velocity');
     updates.push({ variable: v, value: next });
-    updates.push({ variable: x, value: graph.map(['sub', 'x0', ['mul', rate, 'x1']], [x, next], 'sgd') });
+    move(x, next, i);
   });
-  return { updates, state, inputs: () => ({}) };
+  return {
+    updates,
+    state,
+    inputs: (_, part = 1) => Object.fromEntries(names.map(name => [name, Float32Array.of(part * rate)])),
+  };
 }
 
 // x ← x − rate·(m/c1) / (√(v/c2) + ε) with c = 1 − βᵗ, written as x − a·m / (√v + e), a = rate·√c2/c1, e = ε·√c2.
@@ -91,9 +103,9 @@ function adam(
   return {
     updates,
     state,
-    inputs: t => {
+    inputs: (t, part = 1) => {
       const [c1, c2] = [1 - beta1 ** t, 1 - beta2 ** t];
-      const values = [(rate * Math.sqrt(c2)) / c1, epsilon * Math.sqrt(c2)];
+      const values = [(part * rate * Math.sqrt(c2)) / c1, epsilon * Math.sqrt(c2)];
       return Object.fromEntries(names.map((name, i) => [name, Float32Array.of(values[i % 2])]));
     },
   };

@@ -120,6 +120,12 @@ for (const size of sizes) {
           countPadding,
         }),
       );
+  at('cellPool', '', [x], a =>
+    op.cellPool(
+      a,
+      size.map(n => Math.max(1, Math.floor(n / 2))),
+    ),
+  );
   at('globalAveragePool', '', [x], op.globalAveragePool);
   at('globalMaxPool', '', [x], op.globalMaxPool, { spaced: [0] });
   at('affine', '', [x, [4], [4]], op.affine);

@@ -151,11 +151,11 @@ layers:
   - { type: dense, inputs: 196, filters: 3 }`);
   const checked = await checkPipeline(file);
   t.deepEqual(checked.plan.steps.get('net')!.lines, [
-    'layers: rank 2, 1 channel in, 5 layers, 624 weights',
-    '  convolution1, relu1: 4 channels, convolution 3×3, 36 weights',
+    'layers: rank 2, 1 channel in, 5 layers, 631 weights',
+    '  convolution1, relu1: 4 channels, convolution 3×3, 40 weights',
     '  max-pool1: 4 channels, max-pool 2',
     '  flatten1: flatten',
-    '  dense1: 3 channels, dense, 588 weights',
+    '  dense1: 3 channels, dense, 591 weights',
   ]);
   await runPipeline(file, { out: join(folder, 'out') });
   t.ok(existsSync(join(folder, 'out', 'report.html')), 'it ran');
@@ -219,7 +219,7 @@ testWith(vgg, 'network step: weights files, right and wrong', async (t, path) =>
   t.deepEqual(own.slice(1), [
     '  convolution1: 3 channels, convolution 1×1, 12 weights',
     '  mine: 64 channels, convolution 3×3, 1,728 weights',
-    '  own: 8 channels, convolution 3×3, 4,608 weights',
+    '  own: 8 channels, convolution 3×3, 4,616 weights',
   ]);
   const wrong: [string, RegExp][] = [
     [

@@ -13,6 +13,7 @@ import { isNpy, readNpy } from '../../formats/npy.ts';
 import { readNpz } from '../../formats/npz.ts';
 import { readSafetensors, safetensors } from '../../formats/safetensors.ts';
 import type { Network } from '../network.ts';
+import { readStoredNetwork } from '../stored.ts';
 import { float32Of } from './constants.ts';
 import { type OnnxOptions, readOnnx, readOnnxTensors } from './onnx/model.ts';
 import { isLegacyPyTorch, type NamedTensor, readPyTorch } from './pytorch/state-dict.ts';
@@ -90,13 +91,15 @@ async function readJson(path: string): Promise<Record<string, unknown> | unknown
 }
 
 /**
- * The network of an ONNX model or a TensorFlow.js layers- or graph-model, its layers by the names of their origin.
+ * The network of an ONNX model, a TensorFlow.js layers- or graph-model, or what ndconv trained, its layers by the names of their origin.
  * `options` hold for ONNX. Errors: FormatError for damaged files and files of weights alone, NetworkError naming the node
  * and operator that are not read.
  */
 export async function readNetwork(path: string, options: OnnxOptions = {}): Promise<Network> {
   const format = await detectNetworkFormat(path);
   if (format === 'onnx') return readOnnx(path, options);
+  const stored = format === 'safetensors' ? await readStoredNetwork(path) : undefined;
+  if (stored) return stored;
   if (format !== 'tfjs')
     throw formatError(
       path,

@@ -22,6 +22,7 @@ import { describeOperations, operationsSchema } from './operations.ts';
 interface Parameters {
   path: string;
   split: Shares;
+  drawn: 'by-seed' | 'in-order';
   operations?: Operation[];
   augment?: Augmentation;
   seed?: number;
@@ -41,7 +42,7 @@ async function open(
   const { note, leaveOut } = told;
   const options = { read, operations: p.operations, note, leaveOut };
   const whole = createDataset(items, options);
-  const split = splitByIdentity(whole, p.split, p.seed ?? seed);
+  const split = splitByIdentity(whole, p.split, p.drawn === 'in-order' ? undefined : (p.seed ?? seed));
   // Only what is trained on is changed at random.
   split.train = { ...split.train, options: { ...options, augmentation: p.augment } };
   return { whole, split, others };
@@ -112,6 +113,12 @@ export const dataset: Step<Parameters> = {
           ]),
         ),
       },
+      drawn: {
+        enum: ['by-seed', 'in-order'],
+        default: 'by-seed',
+        description:
+          'which identities go into which part: drawn by the seed, or in the order of their names, first those of train, then of validation, then of test',
+      },
       operations: { ...operationsSchema, description: 'what is done to every file, as in prepare' },
       augment: {
         type: 'object',
@@ -135,6 +142,18 @@ export const dataset: Step<Parameters> = {
             exclusiveMinimum: 0,
             maximum: 1,
             description: 'smallest part that is cut out and enlarged, as a part of the size',
+          },
+          rotate: {
+            type: 'number',
+            exclusiveMinimum: 0,
+            maximum: 180,
+            description: 'largest angle turned by, in degrees, in the plane of two axes',
+          },
+          zoom: {
+            type: 'number',
+            exclusiveMinimum: 0,
+            maximum: 1,
+            description: 'largest enlargement or reduction, as a part of the size',
           },
           noise: {
             type: 'number',
@@ -192,11 +211,13 @@ export const dataset: Step<Parameters> = {
           message: `there is no axis ${axis}; there are ${survey.axes.join(', ')}`,
           ...(typeof axis === 'string' ? { candidates: survey.axes } : {}),
         });
+    if (context.params.augment?.rotate !== undefined && survey.axes.length === 1)
+      context.problem({ at: ['augment', 'rotate'], message: 'rotate has no effect on data with one axis' });
     const plan = (part: Dataset): ValuePlan => ({
       kind: 'dataset',
       items: part.items.length,
       identities: part.identities.length,
-      labels: part.labels.length,
+      labels: new Set(part.items.map(({ label }) => label)).size,
       ...(shape ? { fieldShape: shape, fieldKind } : {}),
     });
     const shown = [...shapes].slice(0, mostListed).map(([size, count]) => `${size} (${count})`);

@@ -25,12 +25,13 @@ import {
   type Reshaped,
 } from '../../networks/ranks.ts';
 import { locateNetwork, openNetwork } from '../../networks/registry/index.ts';
+import { residualNetwork } from '../../networks/residual.ts';
 import { takeSignal } from '../../networks/vector-input.ts';
 import { readWeights, type WeightOrder, weightOrders } from '../../networks/weights.ts';
 import type { CheckContext, RunContext, Schema, Step } from '../step.ts';
 
 interface Parameters {
-  from: 'random-filters' | 'layers' | 'file' | 'added' | KnownName;
+  from: 'random-filters' | 'residual' | 'layers' | 'file' | 'added' | KnownName;
   path?: string;
   name?: string;
   inflate?: Inflation;
@@ -45,6 +46,10 @@ interface Parameters {
   order?: WeightOrder;
   normalise?: boolean;
   layers?: LayerDescription[];
+  widths?: number[];
+  stem?: { kernel?: number; strides?: number };
+  cells?: number | number[];
+  size?: number;
 }
 
 /** Keys that every source takes. */
@@ -54,6 +59,10 @@ const ranks = ['inflate', 'project'];
 const sources: Record<string, { takes: string[]; needs: string[] }> = {
   'random-filters': {
     takes: ['rank', 'channels', 'kernels', 'filters', 'blocks', 'seed'],
+    needs: ['rank'],
+  },
+  residual: {
+    takes: ['rank', 'channels', 'widths', 'stem', 'cells', 'size', 'weights', 'seed'],
     needs: ['rank'],
   },
   layers: { takes: ['rank', 'channels', 'layers', 'weights', 'order', 'seed'], needs: ['rank', 'layers'] },
@@ -68,7 +77,7 @@ const sources: Record<string, { takes: string[]; needs: string[] }> = {
 };
 
 /** Sources whose networks have their own number of channels. */
-const isFixed = (from: string): boolean => from !== 'random-filters' && from !== 'layers';
+const isFixed = (from: string): boolean => !['random-filters', 'residual', 'layers'].includes(from);
 
 /** Every parameter of any layer type; which belong to which is the check's. */
 const layerSchema: Schema = {
@@ -118,13 +127,21 @@ async function originOf(
   }
   if (p.from === 'file') return (await import('../../networks/readers/index.ts')).readNetwork(p.path!);
   if (p.from === 'added') return openNetwork(p.name!);
-  if (p.from !== 'layers')
+  if (p.from !== 'layers' && p.from !== 'residual')
     return loadKnownNetwork(p.from, p.weights ?? (await locateNetwork(p.from)), { normalise: p.normalise });
   const file = p.weights && {
     path: basename(p.weights),
     tensors: await readWeights(p.weights),
     order: p.order ?? 'out-first',
   };
+  if (p.from === 'residual') {
+    const { rank, widths = [32, 48], stem = {}, cells = 6, size = 128 } = p;
+    const { kernel = 5, strides = 2 } = stem;
+    return residualNetwork(
+      { rank: rank!, channels, widths, kernel, strides, cells, size, seed },
+      file || undefined,
+    );
+  }
   const { network, problems } = planLayers(
     { rank: p.rank!, channels, layers: p.layers! },
     seed,
@@ -148,14 +165,15 @@ function describeRank({ inflate: more, project: less }: Parameters, { left }: Re
 
 export const network: Step<Parameters> = {
   name: 'network',
-  summary: 'a network: random filters, a known one, one from a file, or layers written out',
+  summary:
+    'a network: random filters, a residual one to train, a known one, one from a file, or layers written out',
   schema: {
     required: ['from'],
     properties: {
       from: {
         enum: Object.keys(sources),
         description:
-          'where it comes from: a known network, random filters, layers written out, a file, or one added by ndconv network add',
+          'where it comes from: a known network, random filters, a small residual network that ends in one row of values (to train embeddings with), layers written out, a file, or one added by ndconv network add',
       },
       path: {
         path: 'read',
@@ -212,6 +230,35 @@ export const network: Step<Parameters> = {
         description:
           'known networks: take RGB in [0, 1] and bring it to what the network was trained on (true where absent)',
       },
+      widths: {
+        type: 'array',
+        items: { type: 'integer', minimum: 1 },
+        minItems: 1,
+        description:
+          'residual: channels of the first filters and of every block, each at half the resolution of the one before ([32, 48] where absent)',
+      },
+      stem: {
+        type: 'object',
+        minProperties: 1,
+        description: 'residual: the first filters',
+        properties: {
+          kernel: { type: 'integer', minimum: 1, description: 'their size (5 where absent)' },
+          strides: {
+            type: 'integer',
+            minimum: 1,
+            description: 'step from one to the next (2 where absent)',
+          },
+        },
+      },
+      cells: {
+        oneOf: [
+          { type: 'integer', minimum: 1 },
+          { type: 'array', items: { type: 'integer', minimum: 1 }, minItems: 1 },
+        ],
+        description:
+          'residual: overlapping parts of every dimension over which is averaged in the end, one number or one per dimension (6 where absent)',
+      },
+      size: { type: 'integer', minimum: 1, description: 'residual: values that come out (128 where absent)' },
       layers: { type: 'array', minItems: 1, description: 'the layers in order', items: layerSchema },
       inflate: {
         type: 'object',
@@ -272,6 +319,11 @@ export const network: Step<Parameters> = {
         complain({ at: ['from'], message: `from: ${params.from} needs '${key}'` });
     if (params.order !== undefined && takes.includes('order') && params.weights === undefined)
       complain({ at: ['order'], message: "'order' has no effect without a weights file" });
+    if (Array.isArray(params.cells) && params.cells.length !== params.rank)
+      complain({
+        at: ['cells'],
+        message: `cells has ${params.cells.length} entries, but the network has rank ${params.rank}: give one number, or one per dimension`,
+      });
     if (params.kernels && new Set(params.kernels).size < params.kernels.length)
       complain({ at: ['kernels'], message: 'two kernels have the same size: layers are named by it' });
     if (faults > 0) return { outputs: { value: { kind: 'network' } } };
