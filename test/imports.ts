@@ -63,6 +63,7 @@ const allowed: Record<string, string[]> = {
   ],
   'src/training': [
     'src/tensor',
+    'kernels',
     'src/backends',
     'src/graph',
     'src/ops',

@@ -21,7 +21,9 @@ import { prepare } from './prepare.ts';
 import { save } from './save.ts';
 import { segment } from './segment.ts';
 import { styleTransfer } from './style-transfer.ts';
+import { trainEmbedding } from './train-embedding.ts';
 import { trainVerifier } from './train-verifier.ts';
+
 import { unitPatches } from './unit-patches.ts';
 import { verify } from './verify.ts';
 import { windows } from './windows.ts';
@@ -46,6 +48,7 @@ const table = {
   'train-verifier': trainVerifier,
   calibrate,
   evaluate,
+  'train-embedding': trainEmbedding,
   enrol,
   identify,
   'unit-patches': unitPatches,
