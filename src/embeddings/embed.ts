@@ -35,6 +35,8 @@ export interface EmbedOptions {
 /** What came of it. */
 export interface Embedded {
   embeddings: Embeddings;
+  /** What is worth keeping: the embeddings, and where it was aborted what is known of items not reached. */
+  kept: Embeddings;
   /** Vectors that were taken over, and that were computed now. */
   reused: number;
   computed: number;
@@ -134,7 +136,8 @@ export async function embedDataset(
   } finally {
     await runner.close();
   }
-  return { embeddings: gather(false), reused, computed };
+  const embeddings = gather(false);
+  return { embeddings, kept: signal?.aborted ? gather(true) : embeddings, reused, computed };
 }
 
 async function fittedItem(

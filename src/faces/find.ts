@@ -27,13 +27,14 @@ export interface FindOptions extends DetectOptions {
 export interface FindSettings {
   /** What was found before by the same finder, by file hash. */
   known?: ReadonlyMap<string, FoundRecord>;
-  onProgress?: (done: number, total: number, records: readonly FoundRecord[]) => void | Promise<void>;
+  /** Told after every photo; `sofar` gives what was found and what is known of others. */
+  onProgress?: (done: number, total: number, sofar: () => FoundRecord[]) => void | Promise<void>;
   signal?: AbortSignal;
 }
 
 export interface Found {
   faces: Faces;
-  /** All that was found, before anything was chosen. */
+  /** All that was found, before anything was chosen; where it was aborted also what is known of photos not reached. */
   records: FoundRecord[];
   /** Photos taken over, looked at now, with several faces, and taken whole. */
   reused: number;
@@ -81,13 +82,22 @@ export async function findFaces(
         if (chosen.length > 0)
           found.push({ item, ...(sha256 === undefined ? {} : { sha256 }), width, height, faces: chosen });
       }
-      await onProgress?.(at + 1, photos.items.length, records);
+      await onProgress?.(at + 1, photos.items.length, () => withOthers(records, known));
     }
   } finally {
     await finder?.close();
   }
   const how = await describeFinder(options.detector);
-  return { faces: { photos, found, how }, records, ...counts };
+  return {
+    faces: { photos, found, how },
+    records: signal?.aborted ? withOthers(records, known) : records,
+    ...counts,
+  };
+}
+
+function withOthers(records: readonly FoundRecord[], known: ReadonlyMap<string, FoundRecord>): FoundRecord[] {
+  const have = new Set(records.map(({ sha256 }) => sha256));
+  return [...records, ...[...known.values()].filter(({ sha256 }) => !have.has(sha256))];
 }
 
 type LeaveOut = (name: string, reason: string) => void;

@@ -162,6 +162,14 @@ test('what is known is taken over by hash, box and embedder', async t => {
   t.deepEqual(vectorOf(grown.embeddings, 1), vectorOf(first, 1));
   const other = await embedDataset(datasetOf(fields, [], { cut: 1 }), embedding, backend, { known: first });
   t.deepEqual([other.reused, other.computed], [0, 2], 'other preparation');
+  const stop = new AbortController();
+  const onProgress = () => stop.abort();
+  const { kept, embeddings } = await embedDataset(more, embedding, backend, {
+    known: first,
+    signal: stop.signal,
+    onProgress,
+  });
+  t.deepEqual([embeddings.items.length, kept.items.length], [1, 2], 'what was aborted keeps what is known');
   const boxed = { ...first, items: first.items.map(item => ({ ...item, box: [0, 1] })) };
   t.equal(
     (await embedDataset(datasetOf(fields), embedding, backend, { known: boxed })).reused,

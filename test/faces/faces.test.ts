@@ -200,6 +200,15 @@ test('photos without a face, with several, with a tiny one, and damaged', async 
     alignedFaces(all.faces, alignDefaults).items.map(({ name }) => name),
     ['several.jpg, face 1', 'several.jpg, face 2', 'several.jpg, face 3', 'one.png'],
   );
+  const stopped = await findFaces(photosOf([at('one.png')]), options, never, {
+    known,
+    signal: AbortSignal.abort(),
+  });
+  t.deepEqual(
+    [stopped.faces.found.length, stopped.records.length],
+    [0, known.size],
+    'aborted: nothing is lost',
+  );
   const failed = await again('error').catch((error: Error) => error.message);
   t.match(String(failed), /^several\.jpg: it shows 3 faces and one is wanted/);
   await again('leave-out');

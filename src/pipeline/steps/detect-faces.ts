@@ -113,7 +113,7 @@ export const detectFaces: Step<Parameters> = {
         progress({ fraction: done / total, iteration: done, iterations: total });
         await new Promise(setImmediate);
         if (file === undefined || Date.now() - written < between) return;
-        await replaceFile(file, renderFound(finder, sofar));
+        await replaceFile(file, renderFound(finder, sofar()));
         written = Date.now();
       },
     });

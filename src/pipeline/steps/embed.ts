@@ -113,7 +113,7 @@ export const embed: Step<Parameters> = {
     const dataset = datasetOf(context);
     const known = p.path === undefined ? undefined : await knownIn(context, p.path);
     let written = Date.now();
-    const { embeddings, reused, computed } = await embedDataset(dataset, embedding, context.backend, {
+    const { embeddings, kept, reused, computed } = await embedDataset(dataset, embedding, context.backend, {
       ...(known ? { known } : {}),
       signal,
       onProgress: async (done, total, sofar) => {
@@ -133,7 +133,7 @@ export const embed: Step<Parameters> = {
       );
     }
     note(describeCounts(embeddings, { reused, computed }, p.path));
-    if (p.path !== undefined) await store(context, embeddings, p.path);
+    if (p.path !== undefined) await store(context, kept, p.path);
     context.report(sectionOf(embeddings, embedding, { reused, computed }));
     return { value: embeddings };
   },
