@@ -24,7 +24,10 @@ export interface Forecast {
 }
 
 /** What of the options bears on a forecast. */
-export type TargetOptions = Partial<Pick<BackendOptions, 'threads' | 'wide' | 'winograd'>>;
+export interface TargetOptions extends Partial<Pick<BackendOptions, 'threads' | 'wide' | 'winograd'>> {
+  /** Small programs are taken to need what their tensors do, which is known without rendering their kernels. */
+  rough?: boolean;
+}
 
 /** A forecast for a backend by the name it is asked for. */
 export async function forecastFor(backend: string, options: TargetOptions = {}): Promise<Forecast> {
@@ -35,8 +38,8 @@ export async function forecastFor(backend: string, options: TargetOptions = {}):
       seconds: plan => expectedSeconds(workOf(plan), name),
       heaviest: () => [],
     };
-  const { threads = availableParallelism(), wide = false, winograd = true } = options;
-  return forecastWasm({ relaxed: hasRelaxed(), wide: wide && mayWiden(), threads, winograd });
+  const { threads = availableParallelism(), wide = false, winograd = true, rough } = options;
+  return forecastWasm({ relaxed: hasRelaxed(), wide: wide && mayWiden(), threads, winograd }, rough);
 }
 
 /** What convolutions and correlations take in a program, by what they take alone: caches and memory are shared with all else. */
@@ -55,8 +58,11 @@ const tensorBytes = ({ tensors, bytes }: ProgramPlan): number =>
     bytes,
   );
 
+/** Bytes of tensors up to which a program is small: the rest then matters to no limit. */
+const SMALL = 2 ** 28;
+
 /** A forecast for the wasm backend. */
-export function forecastWasm(target: WasmTarget): Forecast {
+export function forecastWasm(target: WasmTarget, rough = false): Forecast {
   const explain = ({ call, inputs }: PlannedCall, plan: ProgramPlan): { method: string; seconds: number } => {
     const { family } = call.kernel;
     if (family === 'tap-conv') {
@@ -71,7 +77,10 @@ export function forecastWasm(target: WasmTarget): Forecast {
     return { method: 'by memory', seconds: bytesOf(call) / TRAFFIC };
   };
   return {
-    bytes: plan => (tensorBytes(plan) > ADDRESSABLE ? plan.bytes : programBytes(plan, target)),
+    bytes: plan =>
+      tensorBytes(plan) > ADDRESSABLE || (rough && plan.bytes < SMALL)
+        ? plan.bytes
+        : programBytes(plan, target),
     seconds: plan => plan.calls.reduce((sum, call) => sum + CALL + explain(call, plan).seconds, 0),
     heaviest: (plan, count) => {
       // Equal calls are one line.

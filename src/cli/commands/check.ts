@@ -9,7 +9,7 @@ export async function check(file: string, flags: PipelineFlags, steps: StepTable
     ...flags,
     backend: backendOf(flags),
     steps,
-    target: { wide: true },
+    target: { wide: true, rough: true },
   });
   const ids = resolved.map(({ id }) => id);
   if (flags.json) printLine(JSON.stringify({ event: 'checked', name, steps: ids }));
