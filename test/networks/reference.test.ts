@@ -1,15 +1,17 @@
 // Known networks with real weights against outputs that PyTorch computed, on every backend that is quick enough.
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createGpujsBackend } from '../../src/backends/gpujs.ts';
 import { createWasmBackend } from '../../src/backends/wasm/backend.ts';
 import { readNpy } from '../../src/formats/npy.ts';
+import { writeNpz } from '../../src/formats/npz.ts';
 import { type KnownName, loadKnownNetwork } from '../../src/networks/architectures.ts';
 import { evaluateNetwork } from '../../src/networks/evaluate.ts';
+import { readWeights } from '../../src/networks/weights.ts';
 import type { Packed } from '../../src/tensor/packed.ts';
 import { relativeError } from '../conformance/evaluate.ts';
-import { testWith } from '../formats/support.ts';
+import { temporaryFolder, testWith } from '../formats/support.ts';
 
 /** `[1, channels, ...spatial]` of PyTorch to `[...spatial, channels]`. */
 function channelsLast(path: string): Packed {
@@ -60,3 +62,16 @@ for (const { name, file, layer, output } of cases)
         await backend.close();
       }
     });
+
+testWith(cases[1].file, 'squeezenet1_1 from npz gives what PyTorch gives', async (t, path) => {
+  const file = join(temporaryFolder(), 'squeezenet1_1.npz');
+  writeFileSync(file, await writeNpz(await readWeights(path)));
+  const network = await loadKnownNetwork('squeezenet1_1', file, { normalise: false });
+  const input = channelsLast(join(dirname(path), 'reference_input.npy'));
+  const expected = channelsLast(join(dirname(path), 'reference_logits.npy'));
+  const backend = await createWasmBackend({ threads: 1 });
+  const { data } = (await evaluateNetwork(network, input, ['logits'], backend)).get('logits')!;
+  await backend.close();
+  const error = relativeError(data, expected.data);
+  t.ok(error < 1e-4, `differs by at most ${error.toExponential(1)} of the largest value`);
+});
