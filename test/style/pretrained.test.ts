@@ -10,14 +10,12 @@ import { temporaryFolder, testWith } from '../formats/support.ts';
 const folder = temporaryFolder();
 process.env.NDCONV_CACHE = join(folder, 'cache');
 
+const vgg19 = 'models/vgg19_normalised/vgg19_normalised_to_conv3_1.safetensors';
+
 const cases = [
   ['squeezenet1_1', 'models/squeezenet1_1/squeezenet1_1.safetensors', 'style-image-squeezenet', 'size=96'],
-  [
-    'vgg19',
-    'models/vgg19_normalised/vgg19_normalised_to_conv3_1.safetensors',
-    'style-volume-inflated',
-    'size=24',
-  ],
+  ['vgg19', vgg19, 'style-image-vgg19', 'size=48'],
+  ['vgg19', vgg19, 'style-volume-inflated', 'size=24'],
 ] as const;
 
 for (const [network, weights, pipeline, size] of cases)
