@@ -97,3 +97,21 @@ export { chooseUnits, numbersOf, type UnitNumbers } from './units/numbers.ts';
 export { cutPatches, type UnitPatch, type Wanted } from './units/patches.ts';
 export { type ScanOptions, scanUnits } from './units/scan.ts';
 export { type ViewName, viewNames } from './units/views.ts';
+export { type CalibrationChoice, calibrate } from './verification/calibrate.ts';
+export {
+  type Evaluation,
+  type EvaluationChoice,
+  evaluateVerifiers,
+  hardestPairs,
+} from './verification/evaluate.ts';
+export { type LearnChoice, learnVerifier } from './verification/learn.ts';
+export { areaUnder, equalErrorRate, rankPairs, rocOf, validationAt } from './verification/metrics.ts';
+export { choosePairs, type Pairs } from './verification/pairs.ts';
+export {
+  givenVerifier,
+  probabilityOfSame,
+  type Verifier,
+  verifierDistances,
+} from './verification/verifier.ts';
+export { readVerifier, verifierToJson } from './verification/verifier-file.ts';
+export { type Verdict, verifyPairs } from './verification/verify.ts';

@@ -167,23 +167,21 @@ async function hardestBlocks(
     ['The most distant pairs of the same', same],
     ['The closest pairs of different ones', different],
   ] as const) {
-    const shown: { label: string; field: Field }[] = [];
-    const rows = list.map((pair, i) => [
-      i + 1,
-      items[pairs.first[pair]].name,
-      items[pairs.second[pair]].name,
-      distances.get(pair)!,
-    ]);
-    for (const [i, pair] of list.entries())
-      for (const item of [items[pairs.first[pair]], items[pairs.second[pair]]]) {
+    blocks.push({ type: 'text', text: `${title}:` });
+    for (const [i, pair] of list.entries()) {
+      const two = [items[pairs.first[pair]], items[pairs.second[pair]]];
+      const shown: { label: string; field: Field }[] = [];
+      for (const item of two) {
         const field = await preview(item);
-        if (field) shown.push({ label: `${i + 1}: ${item.name}`, field });
+        if (field) shown.push({ label: item.name, field });
       }
-    blocks.push(
-      { type: 'text', text: `${title}:` },
-      { type: 'table', columns: ['', 'first', 'second', 'distance'], rows },
-      { type: 'fields', items: shown },
-    );
+      const distance = Number(distances.get(pair)!.toPrecision(4));
+      blocks.push({
+        type: 'text',
+        text: `${i + 1}. ${two.map(({ name }) => name).join(' and ')}: distance ${distance}`,
+      });
+      if (shown.length > 0) blocks.push({ type: 'fields', items: shown });
+    }
   }
   return blocks;
 }
