@@ -6,7 +6,8 @@ import { channelsOf, type Layout, originOf, pitchesOf } from '../../src/tensor/l
 import { tapIndices } from '../../src/tensor/taps.ts';
 import type { TapConv } from './spec.ts';
 
-const CHUNK = 96;
+/** Cells that pass through a block of weights before the next. */
+export const CHUNK = 96;
 
 /** One residue class of outputs: chunks `[input byte, output byte, cells]` and taps `[input byte, weight byte]`. */
 export interface Walk {
@@ -53,4 +54,16 @@ export function walksOf(kernel: TapConv, x: Layout, y: Layout, tileCells: number
     }
     return { chunks, taps };
   });
+}
+
+/** Cuts a run into as few register tiles of at most so many as can be, all about as high: `[height, how many]`. */
+export function evenTiles(length: number, most: number): [number, number][] {
+  const count = Math.ceil(length / most);
+  const height = Math.floor(length / count);
+  const higher = length - height * count;
+  const found: [number, number][] = [
+    [height + 1, higher],
+    [height, count - higher],
+  ];
+  return found.filter(([, n]) => n > 0);
 }

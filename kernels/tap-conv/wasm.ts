@@ -27,7 +27,7 @@ import {
 } from '../wasm-text.ts';
 import { dotFits, renderDot } from './dot.ts';
 import type { TapConv } from './spec.ts';
-import { walksOf } from './walks.ts';
+import { CHUNK, evenTiles, walksOf } from './walks.ts';
 
 export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRendering {
   if (dotFits(call, target)) return renderDot(call, target);
@@ -55,11 +55,9 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
   const stepIn = (kernel.strides.at(-1) ?? 1) * C * 4;
   const stepOut = (kernel.inputDilations.at(-1) ?? 1) * K * 4;
 
-  const tails = new Set<number>();
-  for (let i = 2; i < chunkTable.length; i += 3) {
-    if (chunkTable[i] >= cells) tails.add(cells);
-    if (chunkTable[i] % cells) tails.add(chunkTable[i] % cells);
-  }
+  // Every length of a chunk is cut into tiles of its own, so that none is low.
+  const lengths = [...new Set(walks.flatMap(v => v.chunks.filter((_, i) => i % 3 === 2)))];
+  const tails = new Set(lengths.flatMap(n => evenTiles(n, cells).map(([height]) => height)));
   const widths = new Set<number>([Math.min(block, width), ...(width % block ? [width % block] : [])]);
   const functions = [...widths].flatMap(n =>
     [...tails].map(m =>
@@ -76,28 +74,29 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
     ),
   );
 
-  // One chunk through all groups and blocks.
-  const callTiles = (n: number) => {
-    const full = tails.has(cells)
-      ? `(if (i32.ge_s ${get('n')} ${i32(cells)}) (then (call $tile_${n}_${cells} ${['xa', 'wa', 'ya', 'ba', 'ta', 'tn'].map(get).join(' ')} (i32.div_u ${get('n')} ${i32(cells)}))))`
-      : '';
-    const done = times(`(i32.div_u ${get('n')} ${i32(cells)})`, i32(cells));
-    const rest = [...tails]
-      .filter(m => m < cells)
-      .map(
-        m => `(if (i32.eq (i32.rem_u ${get('n')} ${i32(cells)}) ${i32(m)}) (then (call $tile_${n}_${m}
-          ${plus(get('xa'), times(done, i32(stepIn)))} ${get('wa')} ${plus(get('ya'), times(done, i32(stepOut)))} ${get('ba')} ${get('ta')} ${get('tn')} ${i32(1)})))`,
-      );
-    return full + rest.join('\n');
-  };
+  // A chunk through one block of channels.
+  const callTiles = (lanes: number) =>
+    lengths
+      .map(n => {
+        let done = 0;
+        const calls = evenTiles(n, cells).map(([height, count]) => {
+          const call = `(call $tile_${lanes}_${height} ${plus(get('xa'), i32(done * stepIn))} ${get('wa')} ${plus(get('ya'), i32(done * stepOut))} ${get('ba')} ${get('ta')} ${get('tn')} ${i32(count)})`;
+          done += height * count;
+          return call;
+        });
+        return `(if (i32.eq ${get('n')} ${i32(n)}) (then ${calls.join('\n')}))`;
+      })
+      .join('\n');
   const lastLanes = width - (blocks - 1) * block;
-  const perBlock = loop(
-    'b',
-    blocks,
-    `${blocks > 1 && lastLanes !== block ? `(if (i32.eq ${get('b')} ${i32(blocks - 1)}) (then ${callTiles(lastLanes)}) (else ${callTiles(Math.min(block, width))}))` : callTiles(Math.min(block, width))}
-     ${bump('wa', blockBytes)} ${depthwise ? bump('xa', block * 4) : ''} ${bump('ya', block * 4)} ${bump('ba', block * 4)}`,
-  );
-  const chunkAt = (o: number) => `(i32.load offset=${o} ${plus(get('table0'), times(get('i'), i32(12)))})`;
+  const tilesOf =
+    blocks > 1 && lastLanes !== block
+      ? `(if (i32.eq ${get('b')} ${i32(blocks - 1)}) (then ${callTiles(lastLanes)}) (else ${callTiles(block)}))`
+      : callTiles(Math.min(block, width));
+  // Short chunks pass through a block of weights several at a time: weights that leave the cache are read less often.
+  const together = Math.max(1, Math.floor(CHUNK / Math.max(1, ...lengths)));
+  const chunkAt = (o: number) => `(i32.load offset=${o} ${plus(get('table0'), times(get('j'), i32(12)))})`;
+  const channelsAt = (groupBytes: number, blockBytes: number) =>
+    plus(times(get('g'), i32(groupBytes)), times(get('b'), i32(blockBytes)));
   let start = 0;
   let tapStart = 0;
   const main = walks.map(walk => {
@@ -107,15 +106,26 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
       ${loopUpTo(
         'i',
         get('to'),
-        `${set('n', chunkAt(8))} ${set('wa', get('scratch'))} ${set('ba', plus(get('scratch'), i32(biasAt)))}
+        `${set('end', plus(get('i'), i32(together)))} ${set('end', `(select ${get('end')} ${get('to')} (i32.lt_u ${get('end')} ${get('to')}))`)}
+        ${set('wa', get('scratch'))} ${set('ba', plus(get('scratch'), i32(biasAt)))}
         ${loop(
           'g',
           kernel.groups,
-          `
-          ${set('xa', plus(plus(get('input0'), chunkAt(0)), times(get('g'), i32(depth * 4))))}
-          ${set('ya', plus(plus(get('output'), chunkAt(4)), times(get('g'), i32(width * 4))))}
-          ${perBlock}`,
+          loop(
+            'b',
+            blocks,
+            `${set('j', get('i'))} ${loopUpTo(
+              'j',
+              get('end'),
+              `${set('n', chunkAt(8))}
+              ${set('xa', plus(plus(get('input0'), chunkAt(0)), channelsAt(depth * 4, depthwise ? block * 4 : 0)))}
+              ${set('ya', plus(plus(get('output'), chunkAt(4)), channelsAt(width * 4, block * 4)))}
+              ${tilesOf}`,
+            )}
+            ${bump('wa', blockBytes)} ${bump('ba', block * 4)}`,
+          ),
         )}`,
+        together,
       )}`;
     start += count;
     tapStart += walk.taps.length / 2;
@@ -125,8 +135,10 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
   const names = [
     'i',
     'to',
+    'end',
     'g',
     'b',
+    'j',
     'n',
     'xa',
     'wa',
@@ -138,7 +150,6 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
     'd',
     't',
     'c',
-    'j',
     'k',
     's',
   ];

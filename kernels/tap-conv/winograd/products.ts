@@ -4,6 +4,7 @@
 
 import type { WasmTarget } from '../../wasm.ts';
 import { bump, get, i32, locals, loop, plus, set, times } from '../../wasm-text.ts';
+import { evenTiles } from '../walks.ts';
 
 export interface Products {
   readonly points: number;
@@ -29,12 +30,12 @@ export function productsOf(
   { relaxed, wide }: WasmTarget,
 ): { text: string; functions: string[]; locals: string[] } {
   const tile = rowsFor(block / 4, relaxed, wide);
-  const [whole, rest, narrow] = [Math.floor(rows / tile), rows % tile, width % block];
-  const heights = [...(whole ? [tile] : []), ...(rest ? [rest] : [])];
+  const narrow = width % block;
+  const tiles = evenTiles(rows, tile);
   const widths = [...(width >= block ? [block] : []), ...(narrow ? [narrow] : [])];
   const [stepIn, stepOut] = [depth * 4, width * 4];
   const functions = widths.flatMap(lanes =>
-    heights.map(height =>
+    tiles.map(([height]) =>
       product({
         name: `product_${lanes}_${height}`,
         rows: height,
@@ -48,14 +49,13 @@ export function productsOf(
     ),
   );
   const callWith = (lanes: number) => {
-    const done = whole * tile;
-    const parts = [
-      whole &&
-        `(call $product_${lanes}_${tile} ${['v', 'u', 'm', 'b'].map(get).join(' ')} ${offsets} ${i32(whole)})`,
-      rest &&
-        `(call $product_${lanes}_${rest} ${plus(get('v'), i32(done * stepIn))} ${get('u')} ${plus(get('m'), i32(done * stepOut))} ${get('b')} ${offsets} ${i32(1)})`,
-    ];
-    return `${parts.filter(Boolean).join(' ')} ${bump('u', lanes * depth * segments * 4)} ${bump('m', lanes * 4)} ${bump('b', lanes * 4)}`;
+    let done = 0;
+    const parts = tiles.map(([height, count]) => {
+      const call = `(call $product_${lanes}_${height} ${plus(get('v'), i32(done * stepIn))} ${get('u')} ${plus(get('m'), i32(done * stepOut))} ${get('b')} ${offsets} ${i32(count)})`;
+      done += height * count;
+      return call;
+    });
+    return `${parts.join(' ')} ${bump('u', lanes * depth * segments * 4)} ${bump('m', lanes * 4)} ${bump('b', lanes * 4)}`;
   };
   const text = `${set('v', get('area0'))} ${set('u', get('scratch'))}
     ${loop(

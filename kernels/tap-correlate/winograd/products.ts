@@ -2,6 +2,7 @@
 // the tiles of a block of V `[tile][C]`ᵀ · D `[tile][K]`. R lies as `[segment][point][block of K][C][block]`; a few rows of
 // C × a block of K stay in registers while the tiles stream by.
 
+import { evenTiles } from '../../tap-conv/walks.ts';
 import { rowsFor } from '../../tap-conv/winograd/products.ts';
 import type { WasmTarget } from '../../wasm.ts';
 import { bump, get, i32, locals, loop, loopUpTo, plus, set, times } from '../../wasm-text.ts';
@@ -70,16 +71,8 @@ export function sumsOf(
 }
 
 /** Rows of register tiles, as even as can be, with how many there are of each. */
-export function heightsFor(C: number, lanes: number, { relaxed, wide }: WasmTarget): [number, number][] {
-  const count = Math.ceil(C / rowsFor(lanes / 4, relaxed, wide));
-  const height = Math.floor(C / count);
-  const higher = C - height * count;
-  const found: [number, number][] = [
-    [height + 1, higher],
-    [height, count - higher],
-  ];
-  return found.filter(([, n]) => n > 0);
-}
+export const heightsFor = (C: number, lanes: number, { relaxed, wide }: WasmTarget): [number, number][] =>
+  evenTiles(C, rowsFor(lanes / 4, relaxed, wide));
 
 // A function `$name (v, d, r, more, runs)`.
 function tile(height: number, lanes: number, sums: Sums, { relaxed }: WasmTarget): string {
