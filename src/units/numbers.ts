@@ -116,18 +116,28 @@ function similarTo({ units, sums }: LayerRecord, unit: number): { unit: number; 
 export const orders = ['distance', 'selectivity', 'sparsity', 'highest'] as const;
 export type Order = (typeof orders)[number];
 
-/** The first `count` units by an order, dead ones left out; of equal ones the lower number comes first. */
+/**
+ * The first `count` units by an order, dead ones left out; of equal ones the lower number comes first. By distance the best
+ * unit of every label comes first, then the second of every label, so that no label takes all places.
+ */
 export function chooseUnits(record: LayerRecord, count: number, order: Order): number[] {
-  const scored: { unit: number; score: number }[] = [];
+  const scored: { unit: number; score: number; turn: number; label?: string }[] = [];
   for (let unit = 0; unit < record.units; unit++) {
     const { dead, selectivity, sparsity, highest } = numbersOf(record, unit);
     if (dead) continue;
     const scores = { distance: selectivity?.distance, selectivity: selectivity?.value, sparsity, highest };
     const score = scores[order] ?? Number.NEGATIVE_INFINITY;
-    scored.push({ unit, score });
+    scored.push({ unit, score, turn: 0, label: selectivity?.label });
   }
-  return scored
-    .sort((a, b) => (a.score === b.score ? a.unit - b.unit : b.score - a.score))
-    .slice(0, count)
-    .map(({ unit }) => unit);
+  scored.sort((a, b) => (a.score === b.score ? a.unit - b.unit : b.score - a.score));
+  if (order === 'distance') {
+    const turns = new Map<string | undefined, number>();
+    for (const one of scored) {
+      one.turn = turns.get(one.label) ?? 0;
+      turns.set(one.label, one.turn + 1);
+    }
+    // Stable: within a turn the order of the scores stays.
+    scored.sort((a, b) => a.turn - b.turn);
+  }
+  return scored.slice(0, count).map(({ unit }) => unit);
 }

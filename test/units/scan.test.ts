@@ -186,6 +186,11 @@ test('numbers of units', async t => {
   t.ok(constant.dead && !own.dead && !twice.dead);
   t.deepEqual(constant.similar, []);
   t.deepEqual(chooseUnits(record, 2, 'highest'), [2, 0], 'dead units are not chosen');
+  t.deepEqual(chooseUnits(record, 3, 'distance'), [2, 1, 0], 'the best of every label comes first');
+  t.ok(
+    own.selectivity!.distance > negative.selectivity!.distance,
+    'which has a smaller d′ than the second of a',
+  );
   t.end();
 });
 

@@ -48,7 +48,7 @@ export const schema: Schema = {
     order: {
       enum: orders,
       description:
-        'which units come first: distance (where absent) tells a label from the others by most deviations (d′), selectivity is (μ − ν) / (μ + ν) of Morcos et al. 2018, sparsity that of Treves & Rolls 1991, highest the largest activation (where absent and there is one label)',
+        'which units come first: distance (where absent) tells a label from the others by most deviations (d′), the best of every label first, selectivity is (μ − ν) / (μ + ν) of Morcos et al. 2018, sparsity that of Treves & Rolls 1991, highest the largest activation (where absent and there is one label)',
     },
     views: {
       type: 'array',
