@@ -1,6 +1,6 @@
 // What `unit-patches` is given in a pipeline.
 
-import type { Spread } from '../../../units/layer-record.ts';
+import { type Spread, spreads } from '../../../units/layer-record.ts';
 import { type Order, orders } from '../../../units/numbers.ts';
 import { type ViewName, viewNames } from '../../../units/views.ts';
 import type { Schema } from '../../step.ts';
@@ -41,7 +41,7 @@ export const schema: Schema = {
       description: 'patches of each unit: the parts of inputs that excite it most',
     },
     perInput: {
-      enum: ['one', 'apart'],
+      enum: spreads,
       default: 'one',
       description: 'patches that an input may give to a unit: one, or any number that do not overlap (apart)',
     },
