@@ -69,15 +69,29 @@ export async function evaluateVerifiers(
   choice: EvaluationChoice,
   onProgress: (fraction: number) => Promise<void> = async () => {},
 ): Promise<Evaluation> {
-  const { items } = embeddings;
-  const { pairs, drawn } = choosePairs(items, { kind: choice.pairs, seed: choice.seed });
+  const { pairs, drawn } = choosePairs(embeddings.items, { kind: choice.pairs, seed: choice.seed });
+  const measured = verifiers.map(verifier => ({
+    verifier,
+    distances: verifierDistances(verifier, embeddings, pairs),
+  }));
+  return { ...(await evaluateDistances(embeddings.items, pairs, measured, choice, onProgress)), drawn };
+}
+
+/** The same from distances that verifiers gave to pairs, each perhaps by one that had not learned from them. */
+export async function evaluateDistances(
+  items: Embeddings['items'],
+  pairs: Pairs,
+  measured: readonly { verifier: Verifier; distances: Float64Array }[],
+  choice: Omit<EvaluationChoice, 'pairs'>,
+  onProgress: (fraction: number) => Promise<void> = async () => {},
+): Promise<Evaluation> {
+  const verifiers = measured.map(({ verifier }) => verifier);
   const identities = new Set(items.map(({ identity }) => identity)).size;
   const draws = drawIdentities(identities, choice.resamples, choice.seed);
   const names = namesOf(verifiers);
   const results: VerifierResult[] = [];
   let firstRates = new Float64Array(0);
-  for (const [v, verifier] of verifiers.entries()) {
-    const distances = verifierDistances(verifier, embeddings, pairs);
+  for (const [v, { verifier, distances }] of measured.entries()) {
     const ranking = rankPairs(distances, pairs.same);
     const roc = rocOf(ranking);
     const { rows, read } = rateTable(verifier, ranking, roc, choice.fars);
@@ -110,7 +124,7 @@ export async function evaluateVerifiers(
     if (v === 0) firstRates = eers;
   }
   const unseen = choice.fars.filter(far => !isMeasurable(results[0].roc, far));
-  return { pairs, drawn, identities, results, unseen };
+  return { pairs, drawn: false, identities, results, unseen };
 }
 
 const shortRule = (rule: ThresholdRule): string =>

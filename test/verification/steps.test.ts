@@ -77,7 +77,7 @@ test('calibrate, train, evaluate, verify in one pipeline', async t => {
   - { uses: verify, with: { embeddings: "@e", verifier: "@learned", pairs: pairs.csv, path: verdicts.csv } }
 `);
   const said = notes.join('\n');
-  t.match(said, /on 5 identities held out: EER .* points/);
+  t.match(said, /on 16 identities held out: EER .* points/);
   t.match(said, /squared-euclidean, same up to [\d.]+ \(false accept rate of at most 0.01\)/);
   t.match(said, /p0\/0\.png and p0\/1\.png: the same, probability of the same/);
   t.match(said, /p0\/0\.png and p3\/1\.png: different/);

@@ -1,15 +1,21 @@
 // `train-verifier`: learns a verifier from pairs of embeddings, and measures it beside the plain distance on identities
 // that it has not seen.
 
-import { type Embeddings, expectSameEmbedder, selectEmbeddings } from '../../embeddings/embeddings.ts';
-import { createRandom } from '../../random.ts';
+import { type Embeddings, expectSameEmbedder } from '../../embeddings/embeddings.ts';
 import type { AdaptationChoice } from '../../verification/adaptation.ts';
 import { calibrate } from '../../verification/calibrate.ts';
 import { type UnitName, unitNames } from '../../verification/comparison.ts';
-import { evaluateVerifiers } from '../../verification/evaluate.ts';
-import { type Candidate, type Learned, learnVerifier, meanRate } from '../../verification/learn.ts';
+import { crossFit } from '../../verification/cross-fit.ts';
+import { type Evaluation, evaluateDistances, evaluateVerifiers } from '../../verification/evaluate.ts';
+import {
+  type Candidate,
+  type LearnChoice,
+  type Learned,
+  learnVerifier,
+  meanRate,
+} from '../../verification/learn.ts';
 import { choosePairs } from '../../verification/pairs.ts';
-import { describeVerifier } from '../../verification/verifier.ts';
+import { describeVerifier, verifierDistances } from '../../verification/verifier.ts';
 import type { RunContext, Step } from '../step.ts';
 import { describeDifference, differenceText, rateBlocks } from './verification/evaluation-report.ts';
 import {
@@ -34,35 +40,11 @@ interface Parameters extends CalibrationParameters {
   path?: string;
 }
 
-/** Share of the identities that is kept for the test where no test embeddings are given. */
-const usualShare = 0.3;
+/** Share of the identities that each round holds out where no test embeddings are given. */
+const usualShare = 1 / 3;
+/** Fewest identities that can be learned from. */
+const fewestIdentities = 4;
 const whitening: AdaptationChoice = { kind: 'whiten', shrinkage: 1 };
-
-/** What to learn from and what to test on: other embeddings, or some of the identities, by seed; undefined where none are kept. */
-function splitOf(
-  { params: p, valueOf }: RunContext<Parameters>,
-  seed: number,
-): {
-  train: Embeddings;
-  test?: Embeddings;
-} {
-  const all = valueOf<Embeddings>(p.embeddings);
-  if (p.test !== undefined) {
-    const test = valueOf<Embeddings>(p.test);
-    expectSameEmbedder(all.embedder, test.embedder);
-    return { train: all, test };
-  }
-  const identities = [...new Set(all.items.map(({ identity }) => identity))].sort();
-  const count = Math.round((p.heldOut ?? usualShare) * identities.length);
-  if (count === 0) return { train: all };
-  const kept = new Set(createRandom(seed, 'held out').shuffle(identities).slice(0, count));
-  const part = (isTest: boolean): Embeddings =>
-    selectEmbeddings(
-      all,
-      [...all.items.keys()].filter(i => kept.has(all.items[i].identity) === isTest),
-    );
-  return { train: part(false), test: part(true) };
-}
 
 const describeAdaptation = (adaptation: Candidate['adaptation']): string =>
   adaptation.kind === 'whiten' ? `whiten (shrinkage ${adaptation.shrinkage})` : adaptation.kind;
@@ -80,15 +62,14 @@ export const trainVerifier: Step<Parameters> = {
       },
       test: {
         reference: ['embeddings'],
-        description:
-          'embeddings of other identities to test on; some of those given are kept for it where absent',
+        description: 'embeddings of other identities to test on; where absent everybody is held out once',
       },
       heldOut: {
         type: 'number',
         minimum: 0,
         exclusiveMaximum: 1,
         description:
-          'without test: share of the identities kept for it (0.3 where absent); 0 learns from all, untested',
+          'without test: share of the identities that each round holds out, everybody once (a third where absent); 0 tests on nobody',
       },
       unit: {
         enum: unitNames,
@@ -163,54 +144,92 @@ export const trainVerifier: Step<Parameters> = {
     };
   },
   async run(context) {
-    const { params: p, note, report, progress, signal } = context;
+    const { params: p, note, valueOf, progress, signal } = context;
     const seed = p.seed ?? context.seed;
-    const { train, test } = splitOf(context, seed);
+    const embeddings = valueOf<Embeddings>(p.embeddings);
+    const test = p.test === undefined ? undefined : valueOf<Embeddings>(p.test);
+    if (test) expectSameEmbedder(embeddings.embedder, test.embedder);
     const breathe = async (fraction: number, message: string): Promise<void> => {
       progress({ fraction, message });
       await new Promise(setImmediate);
       signal.throwIfAborted();
     };
-    const learned = await learnVerifier(
-      train,
-      {
-        ...choiceOf(p),
-        unit: p.unit,
-        ...(p.adaptation === 'auto'
-          ? {}
-          : { adaptation: p.adaptation === 'whiten' ? whitening : { kind: p.adaptation } }),
-        ...(p.regularisation === undefined ? {} : { regularisation: p.regularisation }),
-        folds: p.folds,
-        seed,
-      },
-      (done, folds) => breathe((0.8 * done) / folds, 'cross-validation'),
+    const choice: LearnChoice = {
+      ...choiceOf(p),
+      unit: p.unit,
+      ...(p.adaptation === 'auto'
+        ? {}
+        : { adaptation: p.adaptation === 'whiten' ? whitening : { kind: p.adaptation } }),
+      ...(p.regularisation === undefined ? {} : { regularisation: p.regularisation }),
+      folds: p.folds,
+      seed,
+    };
+    const learned = await learnVerifier(embeddings, choice, (done, folds) =>
+      breathe((0.2 * done) / folds, 'cross-validation'),
     );
     note(describeVerifier(learned.verifier));
     reportLearning(context, learned);
+    const measured = (fraction: number): Promise<void> =>
+      breathe(0.8 + 0.2 * fraction, 'intervals of held-out identities');
+    const plain = calibrate(
+      { comparison: { kind: 'distance', distance: 'squared-euclidean' } },
+      embeddings,
+      choosePairs(embeddings.items, { kind: 'all', seed }).pairs,
+      choice,
+    );
+    const rates = { fars: [0.001, 0.01], folds: 10, resamples: p.resamples, seed };
+    const share = p.heldOut ?? usualShare;
+    const rounds = Math.max(2, Math.round(1 / share));
+    const identities = new Set(embeddings.items.map(({ identity }) => identity)).size;
     if (test) {
-      const plain = calibrate(
-        { comparison: { kind: 'distance', distance: 'squared-euclidean' } },
-        train,
-        choosePairs(train.items, { kind: 'all', seed }).pairs,
-        choiceOf(p),
+      const verifiers = [plain, learned.verifier];
+      showHeldOut(context, await evaluateVerifiers(test, verifiers, { ...rates, pairs: 'all' }, measured));
+    } else if (share > 0 && identities - Math.ceil(identities / rounds) >= fewestIdentities) {
+      const { pairs, distances, folds } = await crossFit(embeddings, choice, rounds, fraction =>
+        breathe(0.2 + 0.6 * fraction, 'held-out identities'),
       );
-      const evaluation = await evaluateVerifiers(
-        test,
-        [plain, learned.verifier],
-        { pairs: 'all', fars: [0.001, 0.01], folds: 10, resamples: p.resamples, seed },
-        fraction => breathe(0.8 + 0.2 * fraction, 'held-out identities'),
+      const both = [
+        { verifier: plain, distances: verifierDistances(plain, embeddings, pairs) },
+        { verifier: learned.verifier, distances },
+      ];
+      const evaluation = await evaluateDistances(
+        embeddings.items,
+        pairs,
+        both,
+        { ...rates, folds },
+        measured,
       );
-      const { difference } = evaluation.results[1];
-      note(`on ${evaluation.identities} identities held out: ${describeDifference(evaluation)}`);
-      report({
-        title: 'Learned verifier and plain distance on identities held out',
-        blocks: [{ type: 'text', text: differenceText(evaluation, difference!) }, ...rateBlocks(evaluation)],
-      });
-    } else note('no identities are held out: how good it is on others has not been measured');
+      showHeldOut(context, evaluation, folds);
+    } else {
+      const why =
+        share > 0 ? `${identities} identities are too few to hold some out` : 'no identities are held out';
+      note(`${why}: how good it is on others has not been measured`);
+    }
     await saveVerifier(context, learned.verifier, p.path);
     return { value: learned.verifier };
   },
 };
+
+/** The learned verifier beside the plain distance; `rounds` where everybody was held out once. */
+function showHeldOut(
+  { note, report }: RunContext<Parameters>,
+  evaluation: Evaluation,
+  rounds?: number,
+): void {
+  const { difference } = evaluation.results[1];
+  note(`on ${evaluation.identities} identities held out: ${describeDifference(evaluation)}`);
+  const how =
+    rounds === undefined
+      ? ''
+      : ` Everybody was held out once, in ${rounds} rounds, each with a verifier learned and chosen without them; pairs across rounds are not counted. The verifier that is kept learned from all.`;
+  report({
+    title: 'Learned verifier and plain distance on identities held out',
+    blocks: [
+      { type: 'text', text: `${differenceText(evaluation, difference!)}${how}` },
+      ...rateBlocks(evaluation),
+    ],
+  });
+}
 
 function reportLearning({ report }: RunContext<Parameters>, { verifier, chosen, candidates }: Learned): void {
   const { comparison } = verifier;
