@@ -16,9 +16,10 @@ import type { Gallery } from '../../verification/gallery/gallery.ts';
 import { identifyItems, thresholdAtRate } from '../../verification/gallery/identify.ts';
 import { openSearcher, type SearchWay, searchWays } from '../../verification/gallery/search.ts';
 import { readGallery } from '../../verification/gallery/store.ts';
-import { expectComparable, type Verifier } from '../../verification/verifier.ts';
+import { expectComparable } from '../../verification/verifier.ts';
 import type { CheckContext, RunContext, Step, ValuePlan } from '../step.ts';
 import { identificationTable, reportIdentification } from './identify/report.ts';
+import { openVerifier, planVerifier } from './verification/parameters.ts';
 
 interface Parameters {
   gallery: string;
@@ -69,9 +70,9 @@ export const identify: Step<Parameters> = {
         description: 'how embeddings are compared; squared-euclidean where absent',
       },
       verifier: {
-        reference: ['verifier'],
+        oneOf: [{ reference: ['verifier'] }, { path: 'read' }],
         description:
-          'instead of distance: a distance or learned unit with its threshold and probability. Its threshold is one for two items; among many labels strangers come nearer, which falsePositives takes into account',
+          'instead of distance: a step calibrate or train-verifier, or a file that one wrote: a distance or learned unit with its threshold and probability. Its threshold is one for two items; among many labels strangers come nearer, which falsePositives takes into account',
       },
       by: {
         enum: searchWays,
@@ -119,6 +120,7 @@ export const identify: Step<Parameters> = {
       });
       break;
     }
+    if (p.verifier !== undefined) await planVerifier(context, ['verifier'], p.verifier, probes);
     if (p.falsePositives !== undefined && known.labels === 1)
       problem({
         at: ['falsePositives'],
@@ -142,7 +144,7 @@ export const identify: Step<Parameters> = {
   },
   async run(context) {
     const { params: p, valueOf, note, write, report, progress, signal } = context;
-    const verifier = p.verifier === undefined ? undefined : valueOf<Verifier>(p.verifier);
+    const verifier = p.verifier === undefined ? undefined : await openVerifier(context, p.verifier);
     const comparison: Comparison = verifier?.comparison ?? {
       kind: 'distance',
       distance: p.distance ?? plainDistance,
