@@ -9,7 +9,9 @@ import { product } from '../tensor/layout.ts';
 import type { Packed } from '../tensor/packed.ts';
 import type { Backend } from './backend.ts';
 import { BACKENDS, chooseBackend, decideAuto } from './choose.ts';
+import { mayWiden } from './wasm/features.ts';
 import { planCall } from './wasm/self-check.ts';
+import { enableWide } from './wasm/wide.ts';
 
 /** One backend: what it is, or why it is not there, and its largest difference from the reference. */
 export interface DoctorRow {
@@ -24,6 +26,8 @@ export interface DoctorRow {
 export interface Diagnosis {
   rows: DoctorRow[];
   auto: { name: string; reason: string };
+  /** Whether the wasm backend works with widened vectors, and why or why not. */
+  wide: { used: boolean; reason: string };
 }
 
 /** Examines every backend; `wide` as for a run. */
@@ -45,7 +49,19 @@ export async function doctor(wide: boolean): Promise<Diagnosis> {
       await backend?.close();
     }
   }
-  return { rows, auto: await decideAuto() };
+  return { rows, auto: await decideAuto(), wide: await describeWide(wide) };
+}
+
+async function describeWide(wanted: boolean): Promise<Diagnosis['wide']> {
+  if (!wanted) return { used: false, reason: 'switched off by --no-wide' };
+  if (!mayWiden())
+    return {
+      used: false,
+      reason: 'there from Node 24 on, on x64 processors; kernels run at about half the speed',
+    };
+  return (await enableWide())
+    ? { used: true, reason: 'its kernels passed the check against the reference; --no-wide does without' }
+    : { used: false, reason: 'this engine lacks it, or its kernels differ from the reference' };
 }
 
 async function compare(backend: Backend): Promise<number> {

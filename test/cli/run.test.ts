@@ -242,7 +242,7 @@ test('check, plan, formats, schema, doctor', async t => {
 
   const doctor = await session.run('doctor', '--json');
   t.equal(doctor.code, 0);
-  const { backends, auto } = JSON.parse(doctor.out);
+  const { backends, auto, wide } = JSON.parse(doctor.out);
   const rightOnes = backends
     .filter(({ right }: { right: boolean }) => right)
     .map(({ name }: { name: string }) => name);
@@ -251,6 +251,7 @@ test('check, plan, formats, schema, doctor', async t => {
     `right: ${rightOnes.join(', ')}`,
   );
   t.ok(rightOnes.includes(auto.name) && auto.reason.length > 0, `auto takes ${auto.name}: ${auto.reason}`);
+  t.ok(typeof wide.used === 'boolean' && wide.reason.length > 0, `wide vectors: ${wide.reason}`);
   session.close();
 });
 

@@ -14,7 +14,7 @@ const isWrong = ({ error }: DoctorRow): boolean => error !== undefined && !(erro
 
 /** Examines the backends; returns 1 where one that is there computes something wrong. */
 export async function doctor({ json, wide }: { json?: boolean; wide: boolean }): Promise<number> {
-  const { rows, auto } = await examine(wide);
+  const { rows, auto, wide: widened } = await examine(wide);
   const wrong = rows.filter(isWrong);
   if (json) {
     const backends = rows.map(row => ({ ...row, right: row.available && !isWrong(row) }));
@@ -25,6 +25,7 @@ export async function doctor({ json, wide }: { json?: boolean; wide: boolean }):
         node: process.versions.node,
         backends,
         auto,
+        wide: widened,
       }),
     );
     return wrong.length > 0 ? 1 : 0;
@@ -40,6 +41,7 @@ export async function doctor({ json, wide }: { json?: boolean; wide: boolean }):
   for (const [i, line] of tableLines([heading, ...cells], process.stdout.columns).entries())
     printLine(i === 0 ? strong(line) : line);
   printLine(`\nauto takes ${strong(auto.name)}: ${auto.reason}`);
+  printLine(`wide vectors ${strong(widened.used ? 'on' : 'off')}: ${widened.reason}`);
   for (const { name } of wrong)
     printLine(bad(`${name} computes something else than the reference: do not use it, and report this.`));
   return wrong.length > 0 ? 1 : 0;
