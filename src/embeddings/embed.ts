@@ -197,9 +197,15 @@ export async function embedFields(
 }
 
 /** Records what is read of the network for a batch of a shape. */
-export function recordEmbedding({ network, layer }: EmbeddingNetwork, shape: readonly number[]) {
+export function recordEmbedding({ network, layer, mirror }: EmbeddingNetwork, shape: readonly number[]) {
   const graph = new Graph();
-  const value = instantiate(network, graph.input('x', shape), [layer]).get(layer)!;
+  const x = graph.input('x', shape);
+  // Mirror images are further samples of the batch, so that weights are there once.
+  const all = mirror === undefined ? x : operations.concat([x, operations.flip(x, mirror + 1)], 0);
+  const both = instantiate(network, all, [layer]).get(layer)!;
+  const [count] = shape;
+  const half = (from: number) => operations.slice(both, 0, from, from + count);
+  const value = mirror === undefined ? both : operations.add(half(0), half(count));
   const outputs = { y: value.shape.length > 2 ? operations.globalAveragePool(value) : value };
   return { graph, outputs };
 }

@@ -17,21 +17,34 @@ export interface EmbeddingNetwork {
   readonly layer: string;
   /** Vectors are brought to length 1. */
   readonly normalise: boolean;
+  /** Spatial axis along which the mirror image is embedded as well, and both vectors added. */
+  readonly mirror?: number;
 }
 
 export interface EmbeddingOptions {
   /** The last of the network where absent. */
   layer?: string;
   normalise?: boolean;
+  mirror?: number;
 }
 
 /** Errors: NetworkError for a layer that there is not. */
 export function embeddingNetwork(
   network: Network,
-  { layer, normalise = false }: EmbeddingOptions = {},
+  { layer, normalise = false, mirror }: EmbeddingOptions = {},
 ): EmbeddingNetwork {
   const last = layer === undefined ? network.layers.length - 1 : layerIndex(network, layer);
-  return { network, layer: network.layers[last].name, normalise };
+  if (mirror !== undefined && mirror >= network.rank)
+    throw new NdconvError(
+      'NetworkError',
+      `mirror: there is no axis ${mirror} in the ${network.rank} spatial dimensions of network ${network.name}; count from 0`,
+    );
+  return {
+    network,
+    layer: network.layers[last].name,
+    normalise,
+    ...(mirror === undefined ? {} : { mirror }),
+  };
 }
 
 /** Raised where embeddings of the same network and items come out differently than before. */
@@ -42,13 +55,13 @@ const revision = 1;
  * was done to the items before (`Dataset.preparation`).
  */
 export function embedderOf(
-  { network, layer, normalise }: EmbeddingNetwork,
+  { network, layer, normalise, mirror }: EmbeddingNetwork,
   preparation: readonly unknown[] = [],
 ): Embedder {
   const hash = createHash('sha256');
   const { rank, channels, sizes } = network;
   const layers = network.layers.slice(0, layerIndex(network, layer) + 1);
-  hash.update(JSON.stringify({ revision, rank, channels, sizes, normalise, preparation }));
+  hash.update(JSON.stringify({ revision, rank, channels, sizes, normalise, mirror, preparation }));
   for (const [i, { name, type, from, parameters, weights = {} }] of layers.entries()) {
     // Names that come from where a layer stands are not what it computes.
     const reads = from ?? [i === 0 ? INPUT : layers[i - 1].name];

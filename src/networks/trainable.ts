@@ -19,14 +19,18 @@ export function trainableWeights({ layers }: Network): Map<string, NamedTensor> 
   return found;
 }
 
-/** Records the whole network on `x` with variables as weights: the last layer's value, and the variables by name. */
+/**
+ * Records the whole network on `x` with variables as weights, those of `frozen` layers as constants: the last layer's value,
+ * and the variables by name.
+ */
 export function instantiateTrainable(
   network: Network,
   x: Value,
+  frozen: readonly string[] = [],
 ): { output: Value; variables: Record<string, Value> } {
   const variables: Record<string, Value> = {};
   const record: RecordWeight = (graph, layer, role, { shape, data }) => {
-    if (!learned.includes(role)) return graph.constant(shape, data, role);
+    if (!learned.includes(role) || frozen.includes(layer.name)) return graph.constant(shape, data, role);
     const name = nameOf(layer, role);
     variables[name] = graph.variable(name, shape, data);
     return variables[name];

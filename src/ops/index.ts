@@ -22,7 +22,7 @@ import { affine, batchNorm, instanceNorm, l2Normalise } from './normalise.ts';
 import { crop, pad } from './pad.ts';
 import { averagePool, cellPool, globalAveragePool, globalMaxPool, maxPool } from './pool.ts';
 import { resize } from './resize.ts';
-import { flatten, reshape, slice, transpose } from './shape.ts';
+import { flatten, flip, reshape, slice, transpose } from './shape.ts';
 import { logSoftmax, softmax } from './softmax.ts';
 
 /** The operations by name. */
@@ -42,6 +42,7 @@ export const operations = {
   div,
   elu,
   flatten,
+  flip,
   globalAveragePool,
   globalMaxPool,
   gram,

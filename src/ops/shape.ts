@@ -45,3 +45,16 @@ export function slice(x: Value, axis: number, start: number, end: number): Value
     'slice',
   );
 }
+
+/** The positions of one dimension in the opposite order. */
+export function flip(x: Value, axis: number): Value {
+  if (axis < 0 || axis >= x.shape.length)
+    throw new NdconvError('ShapeError', `flip: there is no dimension ${axis} in [${x.shape}]`);
+  const maps = x.shape.map((n, a) => (a === axis ? selectMap(n, p => n - 1 - p) : null));
+  return x.graph.kernel(
+    { family: 'gather', concatAxis: 0, permutation: x.shape.map((_, a) => a), maps },
+    [x],
+    x.shape,
+    'flip',
+  );
+}

@@ -61,7 +61,11 @@ export function recordStep(
 ): TrainingStep {
   const graph = new Graph();
   const n = settings.identities * settings.samples;
-  const { output, variables: own } = instantiateTrainable(network, graph.input('x', [n, ...shape]));
+  const { output, variables: own } = instantiateTrainable(
+    network,
+    graph.input('x', [n, ...shape]),
+    settings.freeze,
+  );
   expectRows(network, output);
   const { loss, figures, variables: others } = graph.scope('loss', () => batchLoss(output, settings));
   const variables = { ...own, ...others };

@@ -30,6 +30,8 @@ export interface TrainingSettings {
   identities: number;
   samples: number;
   steps: number;
+  /** Layers whose weights stay as they are. */
+  freeze: readonly string[];
   optimiser: SgdSettings | AdamSettings;
   schedule: Schedule;
   /** Decay of the moving average of the weights, which is what is validated and kept; 0 keeps the weights themselves. */

@@ -126,6 +126,7 @@ for (const size of sizes) {
       size.map(n => Math.max(1, Math.floor(n / 2))),
     ),
   );
+  at('flip', '', [x], a => op.flip(a, a.shape.length - 2));
   at('globalAveragePool', '', [x], op.globalAveragePool);
   at('globalMaxPool', '', [x], op.globalMaxPool, { spaced: [0] });
   at('affine', '', [x, [4], [4]], op.affine);

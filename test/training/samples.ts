@@ -54,6 +54,7 @@ export const settings = (changes: Partial<TrainingSettings> = {}): TrainingSetti
   identities: 3,
   samples: 3,
   steps: 30,
+  freeze: [],
   optimiser: { name: 'adam', rate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
   schedule: 'cosine',
   average: 0.9,

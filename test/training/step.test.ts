@@ -97,10 +97,15 @@ steps:
   - { id: named, uses: network, with: { from: residual, rank: 1, widths: [4, 6], stem: { kernel: 3, strides: 1 }, cells: 2, size: 6, weights: first/net.safetensors } }
   - { id: a, uses: embed, with: { dataset: "@data", network: "@net", path: a.json } }
   - { id: b, uses: embed, with: { dataset: "@data", network: "@named", normalise: true, path: b.json } }
+  - { id: m, uses: embed, with: { dataset: "@data", network: "@net", mirror: 0, path: m.json } }
 `;
   t.equal((await run(use, 'used')).status, 'done');
   const { vectors: a } = await readEmbeddings(join(folder, 'used/a.json'));
   const { vectors: b } = await readEmbeddings(join(folder, 'used/b.json'));
+  const { vectors: m } = await readEmbeddings(join(folder, 'used/m.json'));
+  const sums = m.map((v, i) => v - a[i]);
+  const turned = Array.from(sums.subarray(0, 6), v => v ** 2).reduce((x, y) => x + y, 0);
+  t.ok(Math.abs(turned - 1) < 1e-5, 'with its mirror image: what is more is of length 1 as well');
   t.ok(
     a.every((v, i) => Math.abs(v - b[i]) < 1e-6),
     'the same by from: file and by name of the layers',
@@ -136,6 +141,7 @@ test('what has no effect or cannot be is said before anything runs', async t => 
   await says(pipeline('', { path: 'single' }), /one sample per label \(\d items of as many labels\)/);
   await says(pipeline('', { path: 'alone', split: 'train: 1' }), /one identity only \(2 items\)/);
   await says(pipeline(', validation: "@data.test"'), /there is nothing to train on|empty/);
+  await says(pipeline(', freeze: [filter]'), /no layer 'filter' with weights.*did you mean "filters"/s);
   const cells = pipeline('').replace('cells: 2', 'cells: 20');
   await says(cells, /cell pool: 20 cells > input size 8 in dimension 0/);
 });

@@ -165,6 +165,15 @@ test('collapse is noticed, and stops, is reported or is countered', async t => {
   t.ok(spread > 0.3, `countered, embeddings are apart again: ${spread.toFixed(2)}`);
 });
 
+test('frozen layers stay as they are', async t => {
+  const before = trainableWeights(smallNetwork(1));
+  const { network } = await train({ changes: { freeze: ['filters', 'skip_1'], average: 0, steps: 3 } });
+  const same = [...trainableWeights(network)].flatMap(([name, { data }]) =>
+    data.every((v, i) => v === before.get(name)!.data[i]) ? [name] : [],
+  );
+  t.deepEqual(same, ['filters.weights', 'filters.bias', 'skip_1.weights', 'skip_1.bias']);
+});
+
 test('what cannot be learned from is refused', async t => {
   const refused = (message: RegExp, ...[first, count, samples]: number[]) =>
     t.throws(() => expectTrainable(people(1, first, count, samples)), message);

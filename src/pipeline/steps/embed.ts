@@ -16,6 +16,7 @@ interface Parameters extends ItemParameters {
   network: string;
   layer?: string;
   normalise: boolean;
+  mirror?: number;
   path?: string;
 }
 
@@ -51,6 +52,12 @@ export const embed: Step<Parameters> = {
           'the layer whose values are the vector, averaged over its cells where it has some; the last of the network where absent',
       },
       normalise: { type: 'boolean', default: false, description: 'bring every vector to length 1' },
+      mirror: {
+        type: 'integer',
+        minimum: 0,
+        description:
+          'embed the mirror image along this axis as well (1 for the left and right of an image) and add both vectors; steadier, in twice the time',
+      },
       path: {
         path: 'write',
         description:
@@ -77,6 +84,13 @@ export const embed: Step<Parameters> = {
         at: ['layer'],
         message: `network ${network.name} has no layer '${p.layer}'`,
         candidates: names,
+      });
+      return unknown;
+    }
+    if (p.mirror !== undefined && p.mirror >= network.rank) {
+      problem({
+        at: ['mirror'],
+        message: `network ${network.name} has ${network.rank} spatial dimensions: axes 0 to ${network.rank - 1}`,
       });
       return unknown;
     }

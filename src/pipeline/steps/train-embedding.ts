@@ -69,6 +69,12 @@ export const trainEmbedding: Step<Parameters> = {
         },
       },
       steps: count(1, 'batches to train on', { default: 1000 }),
+      freeze: {
+        type: 'array',
+        minItems: 1,
+        items: { type: 'string' },
+        description: 'layers whose weights stay as they are',
+      },
       optimiser: { enum: ['adam', 'sgd'], default: 'adam', description: 'how the loss is lowered' },
       rate: {
         type: 'number',

@@ -53,6 +53,16 @@ export function checkTraining(context: CheckContext<Parameters>): StepPlan {
   const { fieldShape: shape, items, identities } = planOf(p.dataset);
   if (!given) return { outputs: { value: { kind: 'network' } } };
   const network = withUnitLength(given, p.normalise);
+  const learning = given.layers.filter(({ weights }) => weights).map(({ name }) => name);
+  for (const [i, name] of (p.freeze ?? []).entries())
+    if (!learning.includes(name))
+      problem({
+        at: ['freeze', i],
+        message: `network ${given.name} has no layer '${name}' with weights`,
+        candidates: learning,
+      });
+  if (p.loss !== 'pairs' && learning.every(name => p.freeze?.includes(name)))
+    problem({ at: [p.freeze ? 'freeze' : 'network'], message: 'no layer has weights that may change' });
   const outputs = { value: { kind: 'network' as const, network } };
   if (!shape || faults > 0) return { outputs };
   try {

@@ -18,6 +18,7 @@ export interface Parameters {
   miner?: Miner;
   batch: { identities: number; samples: number };
   steps: number;
+  freeze?: string[];
   optimiser: 'adam' | 'sgd';
   rate?: number;
   momentum?: number;
@@ -56,6 +57,7 @@ export function settingsOf(p: Parameters, seed: number): TrainingSettings {
     identities,
     samples,
     steps,
+    freeze: p.freeze ?? [],
     optimiser,
     schedule,
     average,
