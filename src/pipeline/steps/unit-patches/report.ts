@@ -125,7 +125,12 @@ export function createUnitsReport(total: number, views: readonly ViewName[]) {
                 return {
                   name: `unit ${unit}`,
                   facts: factsOf(own),
-                  histogram: own.histogram,
+                  // Its ends in words are those of the activations, not of the bins.
+                histogram: {
+                  low: Math.max(own.lowest, own.histogram.low),
+                  high: Math.min(own.highest, own.histogram.high),
+                  counts: own.histogram.counts,
+                },
                   responses: [...own.responses].sort((a, b) => b.mean - a.mean),
                   rows: ['input', ...views],
                   parts: (parts.get(`${layer} ${unit}`) ?? []).filter(part => part !== undefined),
