@@ -126,11 +126,11 @@ export function createUnitsReport(total: number, views: readonly ViewName[]) {
                   name: `unit ${unit}`,
                   facts: factsOf(own),
                   // Its ends in words are those of the activations, not of the bins.
-                histogram: {
-                  low: Math.max(own.lowest, own.histogram.low),
-                  high: Math.min(own.highest, own.histogram.high),
-                  counts: own.histogram.counts,
-                },
+                  histogram: {
+                    low: Math.max(own.lowest, own.histogram.low),
+                    high: Math.min(own.highest, own.histogram.high),
+                    counts: own.histogram.counts,
+                  },
                   responses: [...own.responses].sort((a, b) => b.mean - a.mean),
                   rows: ['input', ...views],
                   parts: (parts.get(`${layer} ${unit}`) ?? []).filter(part => part !== undefined),
