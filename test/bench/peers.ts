@@ -27,6 +27,16 @@ export interface Peer {
 }
 
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
+// PyTorch takes the memory of every result from the system anew, and where pages are dear (virtual machines) that is most
+// of its time: glibc is told to keep what was freed. OpenBLAS chooses its own kernels, whatever this machine was told.
+const { OPENBLAS_CORETYPE: _, OPENBLAS_L2_SIZE: __, ...environment } = process.env;
+const env = {
+  ...environment,
+  MALLOC_MMAP_THRESHOLD_: '4000000000',
+  MALLOC_TRIM_THRESHOLD_: '4000000000',
+  MALLOC_TOP_PAD_: '200000000',
+};
+
 const worksWith = (command: string, ...args: string[]) => spawnSync(command, args).status === 0;
 
 /** Python with PyTorch: of the environment, of the path, or Debian's. */
@@ -61,7 +71,7 @@ export async function start(name: Name, threads: number): Promise<Peer | undefin
     return undefined;
   }
   const [command, args] = found;
-  const child = spawn(command, [...args, String(threads)], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(command, [...args, String(threads)], { stdio: ['pipe', 'pipe', 'pipe'], env });
   let complaint = '';
   child.stderr.on('data', data => {
     complaint = String(data).trim().split('\n').at(-1) ?? '';

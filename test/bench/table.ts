@@ -23,7 +23,8 @@ export function table(rows: readonly Row[], machine: string, versions: ReadonlyM
     `${machine}. ${engines.join('; ')}.`,
     '',
     'Times and GFLOP/s (counted as direct convolution) are those of ndconv, with half the spread of its times; the other',
-    'columns say how many times as long the engine takes: over 1, ndconv is faster.',
+    'columns say how many times as long the engine takes: over 1, ndconv is faster. PyTorch runs with an allocator that keeps',
+    'what was freed (glibc tunables); without that it takes up to six times as long where pages are dear.',
   ];
   for (const threads of new Set(rows.map(row => row.threads))) {
     const own = rows.filter(row => row.threads === threads && row.engines.ndconv);
