@@ -27,7 +27,7 @@ export interface Residual {
 
 /**
  * Layers `filters`, `relu`, then for every block `b`: `conv_b_1`, `relu_b_1`, `conv_b_2`, `skip_b` where channels or size change,
- * `add_b`, `relu_b`; `cells`, `contrast`, `row`, `embedding`. Weights from the seed, or from a file by the names of the layers.
+ * `add_b`, `relu_b`; `cells`, `contrast` (of several cells), `row`, `embedding`. Weights from the seed, or from a file by the names of the layers.
  */
 export function residualNetwork(given: Residual, file?: WeightsFile): Network {
   const { rank, channels, widths, kernel, seed } = given;
@@ -72,7 +72,8 @@ function describe({ rank, widths, kernel, strides, cells, size }: Residual): Lay
   const each = typeof cells === 'number' ? new Array<number>(rank).fill(cells) : [...cells];
   layers.push(
     { name: 'cells', type: 'cell-pool', cells: each },
-    { name: 'contrast', type: 'instance-norm' },
+    // Over a single cell every channel would become 0.
+    ...(product(each) > 1 ? [{ name: 'contrast', type: 'instance-norm' } as const] : []),
     { name: 'row', type: 'flatten', order: 'channels-last' },
     { name: 'embedding', type: 'dense', filters: size, inputs: product(each) * depth },
   );

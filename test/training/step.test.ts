@@ -1,7 +1,7 @@
 // The step `train-embedding` as pipelines use it: a network trained, kept in a file, read again and used; checkpoints and
 // resuming; keys without effect and data that cannot be learned from, said before anything runs.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'tape';
 import { readEmbeddings } from '../../src/embeddings/store.ts';
@@ -127,6 +127,31 @@ test('stopped and resumed', async t => {
   t.ok(notes.includes('goes on after step 8 from checkpoint.safetensors'), notes[0]);
   const bytes = (out: string) => readFileSync(join(folder, out, 'net.safetensors'));
   t.ok(bytes('parts').equals(bytes('whole')), 'the same file as without the interruption');
+});
+
+test('several networks trained one after the other and joined', async t => {
+  const one = '{ from: residual, rank: 1, widths: [4, 6], cells: 2, size: 6 }';
+  const text = pipeline(', steps: 8, checkpoints: { every: 4 }, path: net.safetensors')
+    .replace('network: "@net"', 'network: ["@net", "@other"]')
+    .replace('  - id: trained', `  - { id: other, uses: network, with: ${one} }\n  - id: trained`);
+  const use = '  - { uses: embed, with: { dataset: "@data", network: "@trained", path: e.json } }\n';
+  const { status, notes } = await run(text + use, 'joined');
+  t.equal(status, 'done');
+  t.ok(notes.some(note => note.startsWith('network 1 of 2: 8 steps in ')));
+  t.ok(notes.some(note => note.startsWith('network 2 of 2: 8 steps in ')));
+  for (const i of [1, 2])
+    t.ok(existsSync(join(folder, `joined/checkpoint-${i}.safetensors`)), 'a checkpoint each');
+  const network = await readNetwork(join(folder, 'joined/net.safetensors'));
+  t.equal(network.layers.at(-1)!.type, 'l2-normalise');
+  const { vectors, size } = await readEmbeddings(join(folder, 'joined/e.json'));
+  t.equal(size, 12, 'rows of both');
+  const half = vectors.subarray(0, 6).reduce((sum, v) => sum + v * v, 0);
+  t.ok(Math.abs(half - 0.5) < 1e-5, 'each counts alike');
+  const apart = text.replace(
+    'from: residual, rank: 1, widths: [4, 6], cells',
+    'from: residual, channels: 2, rank: 1, widths: [4, 6], cells',
+  );
+  t.match(await problemsOf(apart), /only networks of the same input can be joined/);
 });
 
 test('what has no effect or cannot be is said before anything runs', async t => {

@@ -11,7 +11,7 @@ import { collapseActions, losses, miners, schedules } from '../../training/setti
 import type { TrainingHooks } from '../../training/train.ts';
 import type { RunContext, Schema, Step } from '../step.ts';
 import { checkTraining } from './train-embedding/check.ts';
-import { type Parameters, settingsOf } from './train-embedding/parameters.ts';
+import { networksOf, type Parameters, settingsOf } from './train-embedding/parameters.ts';
 import { describeTraining, reportTraining } from './train-embedding/report.ts';
 
 const fraction = (description: string): Schema => ({
@@ -41,8 +41,12 @@ export const trainEmbedding: Step<Parameters> = {
           'other identities, on which the equal error rate is measured: the best network by it is kept; the last where absent',
       },
       network: {
-        reference: ['network'],
-        description: 'the network to start from; its last layer gives one row of values a sample',
+        oneOf: [
+          { reference: ['network'] },
+          { type: 'array', minItems: 2, items: { reference: ['network'] } },
+        ],
+        description:
+          'the network to start from; its last layer gives one row of values a sample. Several are trained one after the other and joined: they tell apart better together',
       },
       loss: {
         enum: losses,
@@ -145,32 +149,59 @@ async function shapeOf(dataset: Dataset): Promise<readonly number[]> {
 }
 
 async function runTraining(context: RunContext<Parameters>): Promise<Record<string, unknown>> {
-  const { params: p, valueOf, seed, note, progress, signal } = context;
-  const [{ trainEmbedding: train }, { withUnitLength }, { expectTrainable }, checkpoints, { encodeNetwork }] =
-    await Promise.all([
-      import('../../training/train.ts'),
-      import('../../training/program.ts'),
-      import('../../training/trainable-data.ts'),
-      import('../../training/checkpoint.ts'),
-      import('../../networks/stored.ts'),
-    ]);
+  const { params: p, valueOf, signal } = context;
+  const [{ withUnitLength }, { expectTrainable }, { joinNetworks }, { encodeNetwork }] = await Promise.all([
+    import('../../training/program.ts'),
+    import('../../training/trainable-data.ts'),
+    import('../../networks/joined.ts'),
+    import('../../networks/stored.ts'),
+  ]);
+  expectTrainable(valueOf<Dataset>(p.dataset));
+  const starts = networksOf(p).map(reference => withUnitLength(valueOf<Network>(reference), p.normalise));
+  const trained: Network[] = [];
+  for (const [i, start] of starts.entries()) {
+    if (i > 0 && signal.aborted) break;
+    trained.push(await trainOne(context, start, i, starts.length));
+  }
+  const network = joinNetworks(trained);
+  if (p.path !== undefined)
+    await context.write(context.outputPath(p.path), temporary =>
+      writeFile(temporary, Buffer.concat(encodeNetwork(network))),
+    );
+  return { value: network };
+}
+
+/** Trains network `i` of `count`, each with batches and checkpoints of its own. */
+async function trainOne(
+  context: RunContext<Parameters>,
+  network: Network,
+  i: number,
+  count: number,
+): Promise<Network> {
+  const { params: p, valueOf, seed, progress, signal } = context;
+  const [{ trainEmbedding: train }, checkpoints] = await Promise.all([
+    import('../../training/train.ts'),
+    import('../../training/checkpoint.ts'),
+  ]);
   const dataset = valueOf<Dataset>(p.dataset);
   const validation = p.validation === undefined ? undefined : valueOf<Dataset>(p.validation);
-  expectTrainable(dataset);
-  const network = withUnitLength(valueOf<Network>(p.network), p.normalise);
-  const settings = settingsOf(p, seed);
+  const settings = settingsOf(p, seed + i);
   const fingerprint = checkpoints.fingerprintOf(network, { train: dataset, validation }, settings);
+  const which = count > 1 ? `network ${i + 1} of ${count}` : undefined;
+  const note = (message: string) => context.note(which ? `${which}: ${message}` : message);
   const hooks: TrainingHooks = {
     note,
     async onStep({ step, loss, active, spread, eer }) {
       const figures = { loss, active, spread, ...(eer === undefined ? {} : { eer }) };
-      progress({ fraction: step / p.steps, iteration: step, iterations: p.steps, figures });
+      const [iteration, iterations] = [i * p.steps + step, count * p.steps];
+      progress({ fraction: iteration / iterations, iteration, iterations, figures });
       await new Promise(setImmediate);
       return !signal.aborted;
     },
   };
   if (p.checkpoints) {
-    const path = context.outputPath(p.checkpoints.path);
+    const written = which ? p.checkpoints.path.replace(/(?=\.\w+$)/, `-${i + 1}`) : p.checkpoints.path;
+    const path = context.outputPath(written);
     hooks.checkpoints = {
       every: p.checkpoints.every,
       write: checkpoint =>
@@ -178,8 +209,8 @@ async function runTraining(context: RunContext<Parameters>): Promise<Record<stri
     };
     if (p.resume && existsSync(path)) {
       hooks.resume = await checkpoints.readCheckpoint(path, fingerprint);
-      note(`goes on after step ${hooks.resume.progress.step} from ${p.checkpoints.path}`);
-    } else if (p.resume) note(`${p.checkpoints.path} is not there yet: training starts anew`);
+      note(`goes on after step ${hooks.resume.progress.step} from ${written}`);
+    } else if (p.resume) note(`${written} is not there yet: training starts anew`);
   }
   const started = performance.now();
   const shape = await shapeOf(dataset);
@@ -187,10 +218,6 @@ async function runTraining(context: RunContext<Parameters>): Promise<Record<stri
   const trained = await train(network, data, settings, await context.backend(), hooks);
   const summary = describeTraining(trained, p.steps, (performance.now() - started) / 1000);
   note(summary);
-  reportTraining(context, trained, settings, summary);
-  if (p.path !== undefined)
-    await context.write(context.outputPath(p.path), temporary =>
-      writeFile(temporary, Buffer.concat(encodeNetwork(trained.network))),
-    );
-  return { value: trained.network };
+  reportTraining(context, trained, settings, summary, which);
+  return trained.network;
 }

@@ -4,12 +4,13 @@
 import { NdconvError } from '../../../errors.ts';
 import { planProgram } from '../../../graph/plan.ts';
 import { describeNetwork } from '../../../networks/describe.ts';
+import { joinNetworks } from '../../../networks/joined.ts';
 import { type Network, parameterCount } from '../../../networks/network.ts';
 import { OPTIMISERS } from '../../../optim/settings.ts';
 import { recordStep, withUnitLength } from '../../../training/program.ts';
 import { faultOfData } from '../../../training/trainable-data.ts';
 import type { CheckContext, StepPlan, ValuePlan } from '../../step.ts';
-import { optimiserKeys, type Parameters, settingsOf } from './parameters.ts';
+import { networksOf, optimiserKeys, type Parameters, settingsOf } from './parameters.ts';
 
 /** Checks a training and says what it will take. */
 export function checkTraining(context: CheckContext<Parameters>): StepPlan {
@@ -49,43 +50,69 @@ export function checkTraining(context: CheckContext<Parameters>): StepPlan {
   checkData(['dataset'], planOf(p.dataset), problem);
   if (p.validation !== undefined) checkData(['validation'], planOf(p.validation), problem);
 
-  const given = planOf(p.network).network as Network | undefined;
-  const { fieldShape: shape, items, identities } = planOf(p.dataset);
-  if (!given) return { outputs: { value: { kind: 'network' } } };
-  const network = withUnitLength(given, p.normalise);
-  const learning = given.layers.filter(({ weights }) => weights).map(({ name }) => name);
-  for (const [i, name] of (p.freeze ?? []).entries())
-    if (!learning.includes(name))
-      problem({
-        at: ['freeze', i],
-        message: `network ${given.name} has no layer '${name}' with weights`,
-        candidates: learning,
-      });
-  if (p.loss !== 'pairs' && learning.every(name => p.freeze?.includes(name)))
-    problem({ at: [p.freeze ? 'freeze' : 'network'], message: 'no layer has weights that may change' });
-  const outputs = { value: { kind: 'network' as const, network } };
-  if (!shape || faults > 0) return { outputs };
+  const given = networksOf(p).map(reference => planOf(reference).network as Network | undefined);
+  if (!given.every(network => network !== undefined)) return { outputs: { value: { kind: 'network' } } };
+  for (const [i, network] of given.entries()) checkLayers(network, p, i, problem);
+  const networks = given.map(network => withUnitLength(network, p.normalise));
   try {
-    const { graph, request } = recordStep(network, shape as number[], settingsOf(p, context.seed));
-    const { plan } = planProgram(graph, request);
-    const seconds = forecast.seconds(plan);
+    const network = joinNetworks(networks);
+    const outputs = { value: { kind: 'network' as const, network } };
+    const { fieldShape, items, identities } = planOf(p.dataset);
+    const shape = fieldShape as number[] | undefined;
+    if (!shape || faults > 0) return { outputs };
+    const plans = networks.map(one => {
+      const { graph, request } = recordStep(one, shape, settingsOf(p, context.seed));
+      const { plan } = planProgram(graph, request);
+      const seconds = forecast.seconds(plan);
+      return {
+        memory: forecast.bytes(plan),
+        seconds: seconds === undefined ? undefined : seconds * p.steps,
+        lines: [
+          `${parameterCount(one).toLocaleString('en-US')} weights, ${p.steps} steps of ${p.optimiser}, ${plan.calls.length} kernel calls each`,
+          ...describeNetwork(one).slice(1),
+          ...forecast.heaviest(plan, 3),
+        ],
+      };
+    });
+    const seconds = plans.map(plan => plan.seconds);
     const { identities: people, samples } = p.batch;
     return {
       outputs,
-      memory: forecast.bytes(plan),
-      ...(seconds === undefined ? {} : { seconds: seconds * p.steps }),
+      memory: Math.max(...plans.map(({ memory }) => memory)),
+      ...(seconds.every(s => s !== undefined) ? { seconds: seconds.reduce((a, b) => a + b, 0) } : {}),
       lines: [
-        `${items} items of ${identities} identities, ${(shape as number[]).join('×')} each, in batches of ${people} × ${samples}`,
-        `${parameterCount(network).toLocaleString('en-US')} weights, ${p.steps} steps of ${p.optimiser}, ${plan.calls.length} kernel calls each`,
-        ...describeNetwork(network).slice(1),
-        ...forecast.heaviest(plan, 3),
+        `${items} items of ${identities} identities, ${shape.join('×')} each, in batches of ${people} × ${samples}`,
+        ...(plans.length > 1
+          ? [`${plans.length} networks, one after the other, then joined; the first:`]
+          : []),
+        ...plans[0].lines,
       ],
     };
   } catch (error) {
     if (!(error instanceof NdconvError)) throw error;
     problem({ at: ['network'], message: error.message });
-    return { outputs };
+    return { outputs: { value: { kind: 'network' } } };
   }
+}
+
+/** What is frozen is there, and not everything is. */
+function checkLayers(
+  { name: network, layers }: Network,
+  { freeze, loss, network: references }: Parameters,
+  i: number,
+  problem: CheckContext<Parameters>['problem'],
+): void {
+  const learning = layers.filter(({ weights }) => weights).map(({ name }) => name);
+  for (const [at, name] of (freeze ?? []).entries())
+    if (!learning.includes(name))
+      problem({
+        at: ['freeze', at],
+        message: `network ${network} has no layer '${name}' with weights`,
+        candidates: learning,
+      });
+  const where = Array.isArray(references) ? ['network', i] : ['network'];
+  if (loss !== 'pairs' && learning.every(name => freeze?.includes(name)))
+    problem({ at: freeze ? ['freeze'] : where, message: 'no layer has weights that may change' });
 }
 
 function checkData(

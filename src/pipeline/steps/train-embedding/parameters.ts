@@ -12,7 +12,7 @@ import type {
 export interface Parameters {
   dataset: string;
   validation?: string;
-  network: string;
+  network: string | string[];
   loss: LossName;
   margin?: number;
   miner?: Miner;
@@ -34,6 +34,10 @@ export interface Parameters {
   resume?: boolean;
   path?: string;
 }
+
+/** References to the networks to train. */
+export const networksOf = ({ network }: Pick<Parameters, 'network'>): string[] =>
+  typeof network === 'string' ? [network] : network;
 
 /** Numbers of the optimisers. */
 export const optimiserKeys = ['rate', 'momentum', 'beta1', 'beta2', 'epsilon'] as const;

@@ -33,12 +33,13 @@ function smooth(x: readonly number[], y: readonly number[]): { x: number[]; y: n
   return { x: xs, y: ys };
 }
 
-/** Learning curves: loss, share of active triplets, spread of embeddings, rate, validation. */
+/** Learning curves: loss, share of active triplets, spread of embeddings, rate, validation; `which` of several networks. */
 export function reportTraining(
   { report }: RunContext<Parameters>,
   trained: Trained,
   { loss, margin }: TrainingSettings,
   summary: string,
+  which?: string,
 ): void {
   const { history } = trained;
   const x = history.map(({ step }) => step);
@@ -83,5 +84,5 @@ export function reportTraining(
         { label: 'equal error rate', x: measured.map(h => h.step), y: measured.map(h => h.eer!) },
       ]),
     );
-  report({ title: 'Training', blocks });
+  report({ title: which ? `Training, ${which}` : 'Training', blocks });
 }
