@@ -43,7 +43,8 @@ function best(kernel: Window, call: KernelCall): string {
       const read = `let v = x[${elementIndex(x, source)}];\nif (won < 0 || v > top) {\ntop = v;\nwon = ${index};\n}`;
       return `${lines.join('\n')}\n${guard(conditions, read)}`;
     });
-    return `let top = 0;\nlet won = 0 - 1;\n${body}\ny = ${kernel.kind === 'max' ? 'top' : 'won'};`;
+    const closed = kernel.positive ? '\nif (top <= 0) {\ny = 0 - 1;\n}' : '';
+    return `let top = 0;\nlet won = 0 - 1;\n${body}\ny = ${kernel.kind === 'max' ? 'top' : 'won'};${closed}`;
   });
 }
 

@@ -12,6 +12,7 @@ export const window: Reference<Window> = (kernel, inputs, output, result) => {
     for (let i = 0; i < first.data.length; i++) {
       const [n, ...at] = coordinatesOf(i, first.shape);
       const c = at.pop()!;
+      if (where.data[i] < 0) continue;
       const tap = taps[where.data[i]];
       const x = at.map((p, a) => kernel.strides[a] * p + kernel.dilations[a] * tap[a] - kernel.padLow[a]);
       result[indexOf([n, ...x, c], output)] += first.data[i];
@@ -29,6 +30,7 @@ export const window: Reference<Window> = (kernel, inputs, output, result) => {
       const value = first.data[indexOf([n, ...x, c], first.shape)];
       if (index < 0 || value > best) [best, index] = [value, t];
     });
-    result[i] = kernel.kind === 'max' ? best : index;
+    if (kernel.kind === 'max') result[i] = best;
+    else result[i] = kernel.positive && !(best > 0) ? -1 : index;
   }
 };

@@ -45,9 +45,14 @@ export function isRegular({ kernel, inputs, output }: KernelCall): boolean {
   return kernelShape.length > 0 && product(kernelShape) <= TAPS && inside && (kind !== 'unpool' || apart);
 }
 
+/** Of a maximum in `s` its tap in `r`, or −1 where only positive maxima count. */
+export const places = ({ positive }: Window): string =>
+  positive ? `(v128.bitselect ${get('r')} ${splat(-1)} (f32x4.gt ${get('s')} ${splat(0)}))` : get('r');
+
 /** Renders a call that `isRegular`. */
 export function renderRegular(call: KernelCall): WasmRendering {
-  const { kind, kernelShape, strides, dilations } = call.kernel as Window;
+  const kernel = call.kernel as Window;
+  const { kind, kernelShape, strides, dilations } = kernel;
   const { inputs, output } = call;
   const gradient = kind === 'unpool';
   const [source, windows] = gradient ? [output, inputs[0]] : [inputs[0], output];
@@ -86,7 +91,7 @@ export function renderRegular(call: KernelCall): WasmRendering {
           ${set('s', `(v128.bitselect ${get('v')} ${get('s')} ${get('better')})`)}
           ${set('r', `(v128.bitselect ${splat(t + 1)} ${get('r')} ${get('better')})`)}`,
         )
-        .join('\n')} ${store(get('r'))}`,
+        .join('\n')} ${store(places(kernel))}`,
     unpool: (_: unknown, count: number) =>
       `${set('s', load('w'))} ${set('r', load('a'))}
       ${taps

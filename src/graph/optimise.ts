@@ -1,6 +1,6 @@
 // Rewrites a graph before planning: drops what no result needs, folds scales, shifts and ReLU into the convolution before
-// them, and joins elementwise expressions that feed one another. Works on a list of nodes keyed by id and changes no values
-// but by rounding.
+// them and ReLU's mask into the places of max pools, and joins elementwise expressions that feed one another. Works on a
+// list of nodes keyed by id and changes no values but by rounding.
 
 import { inputsIn, substitute, weightOf } from '../../kernels/map/expr.ts';
 import { MAX_INPUTS } from '../../kernels/map/spec.ts';
@@ -8,6 +8,7 @@ import { fullShape } from '../../kernels/reduce/spec.ts';
 import { sameShape } from '../tensor/layout.ts';
 import { foldScales } from './fold.ts';
 import type { Graph, Node } from './graph.ts';
+import { rewritePools } from './pools.ts';
 
 /** Longest expression that joining may produce, in operations. */
 const MAX_WEIGHT = 40;
@@ -15,8 +16,10 @@ const MAX_WEIGHT = 40;
 /** Nodes in order that `results` need, rewritten; ids are those of the graph. `keep` are read from outside. */
 export function optimise(graph: Graph, results: readonly number[]): Node[] {
   const keep = new Set(results);
-  let nodes = foldScales(prune(graph.nodes, keep), keep, graph.nodes.length);
+  let nodes = dropCopies(prune(graph.nodes, keep), keep);
+  nodes = foldScales(nodes, keep, graph.nodes.length);
   nodes = foldActivations(nodes, keep);
+  nodes = prune(rewritePools(nodes, keep), keep);
   nodes = joinMaps(nodes, keep);
   return prune(nodes, keep);
 }
@@ -33,6 +36,20 @@ function countUses(nodes: readonly Node[], keep: ReadonlySet<number>): Map<numbe
   for (const n of nodes) for (const i of n.inputs) uses.set(i, (uses.get(i) ?? 0) + 1);
   for (const k of keep) uses.set(k, (uses.get(k) ?? 0) + 1);
   return uses;
+}
+
+// Readers of a map that changes nothing (what an addition sends back) read its input.
+function dropCopies(nodes: readonly Node[], keep: ReadonlySet<number>): Node[] {
+  const sources = new Map<number, number>();
+  const shapes = new Map(nodes.map(n => [n.id, n.shape]));
+  return nodes.flatMap(n => {
+    const inputs = n.inputs.map(i => sources.get(i) ?? i);
+    const same =
+      n.kernel?.family === 'map' && n.kernel.expr === 'x0' && sameShape(n.shape, shapes.get(inputs[0])!);
+    if (!same || keep.has(n.id)) return [{ ...n, inputs }];
+    sources.set(n.id, inputs[0]);
+    return [];
+  });
 }
 
 // relu(conv) becomes conv with activation, where nothing else reads the sum before the ReLU.

@@ -2,6 +2,7 @@
 
 import tape from 'tape';
 import { createReferenceBackend } from '../../src/backends/reference.ts';
+import { differentiate } from '../../src/graph/differentiate.ts';
 import { Graph, type Value } from '../../src/graph/graph.ts';
 import { optimise } from '../../src/graph/optimise.ts';
 import { Program } from '../../src/graph/program.ts';
@@ -85,6 +86,39 @@ tape('optimise: results are those of the graph as recorded', async t => {
   t.ok(joined.planned.plan.calls.length < apart.planned.plan.calls.length, 'fewer kernels');
   const error = relativeError(await joined.read('last'), await apart.read(`v${values.length - 1}`));
   t.ok(error < 1e-5, `same result (${error.toExponential(1)})`);
+});
+
+tape('optimise: the mask of a ReLU goes back through the places of the pool behind it', async t => {
+  const backend = await createReferenceBackend();
+  for (const pool of [{ window: 2 }, { window: 3, strides: 2, padding: 1 }, { window: 2, strides: 1 }]) {
+    const graph = new Graph();
+    // Whole numbers, whose sums are exact in any order.
+    const whole = (shape: readonly number[], label: string) => normals(shape, label).map(Math.round);
+    const constant = (shape: number[], label: string) => graph.constant(shape, whole(shape, label), label);
+    const x = graph.input('x', [2, 7, 6, 3]);
+    const sums = op.convolution(x, constant([3, 3, 3, 4], 'w'), undefined, { padding: 1 });
+    // Shifted down, so that whole windows are closed.
+    const pooled = op.maxPool(op.relu(op.sub(sums, constant([4], 'shift'))), pool);
+    const y = op.convolution(pooled, constant([2, 2, 4, 2], 'v'));
+    const loss = graph.reshape(op.sum(op.mul(y, y), [0, 1, 2, 3]), [1]);
+    const [gradient] = differentiate(loss, [x]);
+    const name = JSON.stringify(pool);
+    const list = optimise(graph, [gradient.id, loss.id]);
+    const [unpool] = list.filter(n => n.kernel?.family === 'window' && n.kernel.kind === 'unpool');
+    const reader = list.find(n => n.inputs.includes(unpool.id))!;
+    t.equal(reader.kernel?.family, 'tap-conv', `${name}: no map in between`);
+    const kinds = list.flatMap(n => (n.kernel?.family === 'window' ? [n.kernel.kind] : ['']));
+    t.equal(kinds.indexOf('argmax'), kinds.indexOf('max') + 1, 'places are found beside the maxima');
+    const every = Object.fromEntries(graph.nodes.map(n => [`v${n.id}`, graph.value(n.id)]));
+    const read = async (outputs: Record<string, Value>) => {
+      const program = await Program.compile(graph, { outputs }, backend);
+      await program.write('x', whole(x.shape, 'x'));
+      await program.run();
+      return program.read(`v${gradient.id}`);
+    };
+    const error = relativeError(await read({ [`v${gradient.id}`]: gradient }), await read(every));
+    t.equal(error, 0, 'the same gradient to the bit');
+  }
 });
 
 tape('optimise: scales and shifts of frozen convolutions become part of their weights', async t => {

@@ -132,6 +132,7 @@ function windowCase(random: Random, rank: number, kind: 'max' | 'argmax' | 'unpo
     dilations,
     padLow,
     inputDilations: kernelShape.map(() => 1),
+    ...(kind === 'argmax' && { positive: rank % 2 === 0 }),
   };
   const [batch, channels] = [random.int(1, 2), random.int(1, 9)];
   const [x, y] = [

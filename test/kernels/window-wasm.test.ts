@@ -83,13 +83,15 @@ for (const [name, runs, call] of [
     await holds(t, 'agrees with the reference', runs, call, async ([shared, x, y, a, ties]) => {
       // Few distinct values make ties: the first tap wins, also where all it sees is −∞.
       const values = noise(x.shape).map(v =>
-        !ties ? v - 5 : v < 1 ? Number.NEGATIVE_INFINITY : Math.floor(4 * v),
+        !ties ? v - 5 : v < 1 ? Number.NEGATIVE_INFINITY : Math.floor(4 * v) - 6,
       );
       const argmax: Window = { ...shared, kind: 'argmax' };
-      const where = runReference(argmax, [{ shape: x.shape, data: values }], y.shape);
+      const positive: Window = { ...argmax, positive: true };
+      const where = runReference(ties ? positive : argmax, [{ shape: x.shape, data: values }], y.shape);
       return [
         ...(await faults(renderWindow, { ...shared, kind: 'max' }, [x], y, [values], 0)),
         ...(await faults(renderWindow, argmax, [x], a, [values], 0)),
+        ...(await faults(renderWindow, positive, [x], a, [values], 0)),
         ...(await faults(
           renderWindow,
           { ...shared, kind: 'unpool' },
