@@ -1,10 +1,9 @@
-// tap-correlate as register-blocked SIMD: a tile of rows (channels of A) × vectors (channels of B) of sums stays in
-// registers while cells stream by. Cells are cut into a fixed number of parts; each part sums into its own copy of the
-// result in scratch, and a second phase adds the parts in order, so that threads do not change the result. Within a part
-// all tiles pass over a block of cells that stays in the cache, going on from the sums of the block before.
+// tap-correlate as register-blocked SIMD: a tile of the result stays in registers while cells stream by (tiles.ts). Cells
+// are cut into a fixed number of parts (cells.ts); each part sums into its own copy of the result in scratch, and a second
+// phase adds the parts in order and in double precision, so that threads do not change the result. Within a part all tiles
+// pass over a block of cells that stays in the cache, going on from the sums of the block before. Copies of the result lie
+// tile by tile, in the order of the tiles. Of a symmetric result one triangle is summed; the second phase mirrors it.
 
-import { channelsOf, originOf, pitchesOf, product } from '../../src/tensor/layout.ts';
-import { tapIndices } from '../../src/tensor/taps.ts';
 import type { KernelCall } from '../kernel.ts';
 import type { WasmRendering, WasmTarget } from '../wasm.ts';
 import {
@@ -21,190 +20,128 @@ import {
   storeLanes,
   times,
 } from '../wasm-text.ts';
+import { cellsOf } from './cells.ts';
 import type { TapCorrelate } from './spec.ts';
+import { tileFunction, tilesOf } from './tiles.ts';
 
-const MAX_PARTS = 16;
-/** Cells of a part at least, so that adding the parts stays small beside summing them. */
-const PART = 512;
-const MAX_SCRATCH = 32 * 1024 * 1024;
-const CHUNK = 64;
-/** Bytes of A and B that all tiles pass over before the next are taken. */
-const BLOCK = 96 * 1024;
-/** Pieces of work at least, so that threads have equal shares. */
-const PIECES = 32;
+/** Pieces of work for each of several threads at least. */
+const PIECES = 8;
 
 export function renderTapCorrelate(call: KernelCall, target: WasmTarget): WasmRendering {
-  const kernel = call.kernel as TapCorrelate;
-  const [a, b] = call.inputs;
-  const [I, J] = call.output.shape.slice(-2);
-  const [CA, CB] = [channelsOf(a), channelsOf(b)];
-  const perGroup = J / kernel.groups;
-  const rows = target.relaxed ? 6 : 4;
-  const vectors = target.wide ? 4 : 2;
-  const size = product(call.output.shape);
+  const { symmetric } = call.kernel as TapCorrelate;
+  const J = call.output.shape.at(-1)!;
+  const { tiles, shapes } = tilesOf(call, target);
+  const vectorsOf = (lanes: number) => Math.ceil(lanes / 4);
+  const sizes = tiles.map(({ shape }) => shapes[shape].rows.length * vectorsOf(shapes[shape].lanes) * 16);
+  const size = sizes.reduce((sum, s) => sum + s, 0);
+  const { runs, steps, parts: ranges, block } = cellsOf(call, size);
+  const parts = ranges.length - 1;
+  // With a single part the tiles are written where they belong.
+  const direct = parts === 1 && !symmetric;
 
-  // Chunks of cells: [byte in A, byte in B, cells].
-  const [pa, pb] = [pitchesOf(a), pitchesOf(b)];
-  const sizes = b.shape.slice(0, -1);
-  const inSteps = [pa[0], ...kernel.strides.map((s, d) => s * pa[d + 1])];
-  const first = originOf(a) - kernel.padLow.reduce((sum, p, d) => sum + p * pa[d + 1], 0);
-  const chunks: number[] = [];
-  const length = sizes.at(-1)!;
-  for (const at of tapIndices(sizes.slice(0, -1)))
-    for (let p = 0; p < length; p += CHUNK) {
-      const [i, o] = [...at, p].reduce(
-        ([i, o], v, d) => [i + v * inSteps[d], o + v * pb[d]],
-        [first, originOf(b)],
-      );
-      chunks.push(i * CA * 4, o * CB * 4, Math.min(CHUNK, length - p));
-    }
-  const count = chunks.length / 3;
-  const worth = Math.ceil(product(sizes) / PART);
-  const parts = Math.max(1, Math.min(MAX_PARTS, count, worth, Math.floor(MAX_SCRATCH / (size * 4))));
-  // A symmetric result is summed where a tile reaches the upper triangle; the second phase mirrors it.
-  const direct = parts === 1 && !kernel.symmetric;
-  const ranges = Array.from({ length: parts + 1 }, (_, p) => Math.floor((p * count) / parts));
-
-  // Tiles: [byte in A of tap and rows, byte in B of columns, byte in the result, shape of tile].
-  const shapes: { rows: number; lanes: number }[] = [];
-  const shapeOf = (m: number, n: number) => {
-    const found = shapes.findIndex(s => s.rows === m && s.lanes === n);
-    return found >= 0 ? found : shapes.push({ rows: m, lanes: n }) - 1;
-  };
-  const tiles: number[] = [];
-  tapIndices(kernel.kernelShape).forEach((tap, t) => {
-    const cell = tap.reduce((sum, v, d) => sum + v * kernel.dilations[d] * pa[d + 1], 0);
-    for (let g = 0; g < kernel.groups; g++)
-      for (let i = 0; i < I; i += rows)
-        for (let j = 0; j < perGroup; j += vectors * 4) {
-          if (kernel.symmetric && j + vectors * 4 <= i) continue;
-          tiles.push(
-            (cell * CA + g * I + i) * 4,
-            (g * perGroup + j) * 4,
-            ((t * I + i) * J + g * perGroup + j) * 4,
-            shapeOf(Math.min(rows, I - i), Math.min(vectors * 4, perGroup - j)),
-          );
-        }
+  let scratch = 0;
+  const table = tiles.flatMap(({ a, b, row, column, shape }, u) => {
+    const [there, mirrored] = [(row * J + column) * 4, (column * J + row) * 4];
+    const at = scratch;
+    scratch += sizes[u];
+    return [
+      a,
+      b,
+      direct ? there : at,
+      shape,
+      there,
+      mirrored,
+      shapes[shape].rows.length,
+      shapes[shape].lanes,
+    ];
   });
-  const tileCount = tiles.length / 4;
-  const groups = Math.min(tileCount, Math.ceil(PIECES / parts));
-  const blockChunks = Math.max(1, Math.floor(BLOCK / ((CA + CB) * 4 * Math.min(CHUNK, length))));
-  const stepIn = (inSteps.at(-1) ?? 0) * CA * 4;
-  const stepB = CB * 4;
-  const functions = shapes.map((s, n) => tile(n, s.rows, s.lanes, stepIn, stepB, J, target));
+  const tileAt = (word: number) => `(i32.load offset=${word * 4} ${get('u')})`;
 
-  const tileAt = (o: number) => `(i32.load offset=${o} ${get('u')})`;
+  const lengths = [...new Set(runs.filter((_, i) => i % 3 === 2))];
+  const functions = shapes.map((shape, n) =>
+    tileFunction(`tile${n}`, shape, steps, direct ? J * 4 : vectorsOf(shape.lanes) * 16, lengths, target),
+  );
   const dispatch = shapes
     .map(
       (_, n) =>
-        `(if (i32.eq ${get('s')} ${i32(n)}) (then (call $tile${n} ${plus(get('input0'), tileAt(0))} ${plus(get('input1'), tileAt(4))} ${plus(get('d'), tileAt(8))} ${get('f')} ${get('e')} ${get('more')})))`,
+        `(if (i32.eq ${get('s')} ${i32(n)}) (then (call $tile${n} ${plus(get('input0'), tileAt(0))} ${plus(get('input1'), tileAt(1))} ${plus(get('d'), tileAt(2))} ${get('f')} ${get('e')} ${get('more')})))`,
     )
     .join('');
-  const target0 = direct ? get('output') : plus(get('scratch'), times(get('p'), i32(size * 4)));
-  const rangeAt = (o: number) =>
-    plus(
-      get('table0'),
-      times(`(i32.load offset=${o} ${plus(get('table2'), times(get('p'), i32(4)))})`, i32(12)),
-    );
-  const tileOf = (g: string) =>
-    plus(get('table1'), times(`(i32.div_u ${times(g, i32(tileCount))} ${i32(groups)})`, i32(16)));
-  // A piece is a part of the cells and a group of tiles.
-  const firstPhase = `${share('i', 'to', groups * parts)} ${loopUpTo(
+  // A piece is a part of the cells and a group of tiles; fewer groups read the cells less often.
+  const { threads = 1 } = target;
+  const groups = threads > 1 ? Math.min(tiles.length, Math.ceil((PIECES * threads) / parts)) : 1;
+  const runOf = (part: string) =>
+    plus(get('table0'), times(`(i32.load ${plus(get('table2'), times(part, i32(4)))})`, i32(12)));
+  const tileOf = (group: string) =>
+    plus(get('table1'), times(`(i32.div_u ${times(group, i32(tiles.length))} ${i32(groups)})`, i32(32)));
+  const sums = `${share('i', 'to', groups * parts)} ${loopUpTo(
     'i',
     get('to'),
-    `
-    ${set('p', `(i32.div_u ${get('i')} ${i32(groups)})`)} ${set('g', `(i32.rem_u ${get('i')} ${i32(groups)})`)} ${set('d', target0)}
-    ${set('f', rangeAt(0))} ${set('l', rangeAt(4))} ${set('more', i32(0))}
+    `${set('p', `(i32.div_u ${get('i')} ${i32(groups)})`)} ${set('g', `(i32.rem_u ${get('i')} ${i32(groups)})`)}
+    ${set('d', direct ? get('output') : plus(get('scratch'), times(get('p'), i32(size))))}
+    ${set('f', runOf(get('p')))} ${set('l', runOf(plus(get('p'), i32(1))))} ${set('more', i32(0))}
     ${loopUpTo(
       'f',
       get('l'),
-      `${set('e', plus(get('f'), i32(blockChunks * 12)))} ${set('e', `(select ${get('e')} ${get('l')} (i32.lt_u ${get('e')} ${get('l')}))`)}
+      `${set('e', plus(get('f'), i32(block * 12)))} ${set('e', `(select ${get('e')} ${get('l')} (i32.lt_u ${get('e')} ${get('l')}))`)}
       ${set('u', tileOf(get('g')))} ${set('v', tileOf(plus(get('g'), i32(1))))}
-      ${loopUpTo('u', get('v'), `${set('s', tileAt(12))} ${dispatch}`, 16)}
+      ${loopUpTo('u', get('v'), `${set('s', tileAt(3))} ${dispatch}`, 32)}
       ${set('more', i32(1))}`,
-      blockChunks * 12,
+      block * 12,
     )}`,
   )}`;
-  const [row, column] = [`(i32.div_u ${get('i')} ${i32(J)})`, `(i32.rem_u ${get('i')} ${i32(J)})`];
-  const source = kernel.symmetric
-    ? `(if (result i32) (i32.gt_u ${row} ${column}) (then ${plus(times(column, i32(J)), row)}) (else ${get('i')}))`
-    : get('i');
-  const secondPhase = direct
-    ? ''
-    : `${share('i', 'to', size)} ${loopUpTo(
-        'i',
-        get('to'),
-        `
-    ${set('sum', '(f64.const 0)')} ${set('d', plus(get('scratch'), times(source, i32(4))))}
-    ${loop('p', parts, `${set('sum', `(f64.add ${get('sum')} (f64.promote_f32 (f32.load ${get('d')})))`)} ${bump('d', size * 4)}`)}
-    (f32.store ${plus(get('output'), times(get('i'), i32(4)))} (f32.demote_f64 ${get('sum')}))`,
-      )}`;
+
+  const widths = [...new Set(shapes.map(s => s.lanes))];
+  const finish = widths
+    .map(
+      lanes =>
+        `(if (i32.eq ${tileAt(7)} ${i32(lanes)}) (then (call $finish${lanes} ${plus(get('scratch'), tileAt(2))} ${plus(get('output'), tileAt(4))} ${plus(get('output'), tileAt(5))} ${tileAt(6)})))`,
+    )
+    .join('');
+  const results = `${share('i', 'to', tiles.length)} ${loopUpTo(
+    'i',
+    get('to'),
+    `${set('u', plus(get('table1'), times(get('i'), i32(32))))} ${finish}`,
+  )}`;
+  const finishing = direct ? [] : widths.map(lanes => finishFunction(lanes, J, parts, size, symmetric));
   return {
-    text: `${functions.join('\n')}\n${runFunction(
+    text: `${[...functions, ...finishing].join('\n')}\n${runFunction(
       2,
       3,
-      `${locals('i32', 'i', 'to', 'p', 'g', 'd', 's', 'f', 'l', 'e', 'u', 'v', 'more')} ${locals('f64', 'sum')}`,
-      `(if (i32.eqz ${get('phase')}) (then ${firstPhase}) (else ${secondPhase}))`,
+      locals('i32', 'i', 'to', 'p', 'g', 'd', 's', 'f', 'l', 'e', 'u', 'v', 'more'),
+      direct ? sums : `(if (i32.eqz ${get('phase')}) (then ${sums}) (else ${results}))`,
     )}`,
-    tables: [Int32Array.from(chunks), Int32Array.from(tiles), Int32Array.from(ranges)],
-    scratch: direct ? 0 : parts * size * 4,
-    phases: 2,
+    tables: [runs, Int32Array.from(table), ranges],
+    scratch: direct ? 0 : parts * size,
+    phases: direct ? 1 : 2,
   };
 }
 
-// Sums over the chunks from `f` to `l` of the table into rows × lanes of the result, or adds to them where there are `more`.
-function tile(
-  n: number,
-  rows: number,
-  lanes: number,
-  stepIn: number,
-  stepB: number,
-  J: number,
-  target: WasmTarget,
-): string {
+// A function `$finish (s, d, m, rows)`: adds the parts of a tile, `bytes` apart, the first at `s`, in double precision, and
+// writes it at `d`, and mirrored at `m` where the result is symmetric. What lies below the diagonal in a tile is what the
+// tile above it has, to the bit.
+function finishFunction(lanes: number, J: number, parts: number, bytes: number, symmetric: boolean): string {
   const vectors = Math.ceil(lanes / 4);
-  const sums = Array.from({ length: rows * vectors }, (_, i) => `s${i}`);
-  const madd = (x: string, w: string, s: string) =>
-    target.relaxed ? `(f32x4.relaxed_madd ${x} ${w} ${s})` : `(f32x4.add (f32x4.mul ${x} ${w}) ${s})`;
-  let inner = '';
-  for (let v = 0; v < vectors; v++) inner += set(`w${v}`, `(v128.load offset=${16 * v} align=4 ${get('b')})`);
-  for (let i = 0; i < rows; i++) {
-    inner += set('x', `(v128.load32_splat offset=${4 * i} ${get('a')})`);
-    for (let v = 0; v < vectors; v++)
-      inner += set(`s${i * vectors + v}`, madd(get('x'), get(`w${v}`), get(`s${i * vectors + v}`)));
-  }
-  const before = sums
-    .map((sum, i) => {
-      const [row, v] = [Math.floor(i / vectors), i % vectors];
-      return set(sum, loadLanes(get('r'), (row * J + 4 * v) * 4, Math.min(4, lanes - 4 * v)));
-    })
-    .join(' ');
-  let stores = '';
-  for (let i = 0; i < rows; i++)
-    for (let v = 0; v < vectors; v++)
-      stores += storeLanes(
-        get('r'),
-        (i * J + 4 * v) * 4,
-        get(`s${i * vectors + v}`),
-        Math.min(4, lanes - 4 * v),
-      );
-  return `(func $tile${n} (param $at i32) (param $bt i32) (param $r i32) (param $f i32) (param $l i32) (param $more i32)
-    ${locals('i32', 'a', 'b', 'n')} ${locals('v128', 'x', ...sums, ...Array.from({ length: vectors }, (_, v) => `w${v}`))}
-    (if ${get('more')} (then ${before}))
-    ${loopUpTo(
-      'f',
-      get('l'),
-      `
-      ${set('a', plus(get('at'), `(i32.load ${get('f')})`))} ${set('b', plus(get('bt'), `(i32.load offset=4 ${get('f')})`))} ${set('n', `(i32.load offset=8 ${get('f')})`)}
-      (loop $cells ${inner} ${bump('a', stepIn)} ${bump('b', stepB)} (br_if $cells (local.tee $n (i32.sub ${get('n')} ${i32(1)}))))`,
-      12,
-    )}
-    ${stores})`;
+  const halves = Array.from({ length: 2 * vectors }, (_, h) => ({ name: `h${h}`, h }));
+  const two = (at: string, h: number) =>
+    `(f64x2.promote_low_f32x4 (v128.load64_zero offset=${8 * h} align=4 ${get(at)}))`;
+  const added = halves.map(({ name, h }) => set(name, `(f64x2.add ${get(name)} ${two('q', h)})`)).join('\n');
+  const four = (v: number) =>
+    `(i8x16.shuffle 0 1 2 3 4 5 6 7 16 17 18 19 20 21 22 23 (f32x4.demote_f64x2_zero ${get(`h${2 * v}`)}) (f32x4.demote_f64x2_zero ${get(`h${2 * v + 1}`)}))`;
+  const stores = Array.from({ length: vectors }, (_, v) => {
+    const there = Math.min(4, lanes - 4 * v);
+    const mirror = Array.from(
+      { length: symmetric ? there : 0 },
+      (_, lane) => `(v128.store32_lane offset=${(4 * v + lane) * J * 4} ${lane} ${get('m')} ${get('x')})`,
+    );
+    return `${set('x', four(v))} ${storeLanes(get('d'), 16 * v, get('x'), there)} ${mirror.join(' ')}`;
+  });
+  return `(func $finish${lanes} (param $s i32) (param $d i32) (param $m i32) (param $rows i32)
+    ${locals('i32', 'q', 'p')} ${locals('v128', 'x', ...halves.map(({ name }) => name))}
+    (loop $each
+      ${halves.map(({ name, h }) => set(name, two('s', h))).join('\n')}
+      ${parts > 1 ? `${set('q', get('s'))} ${loop('p', parts - 1, `${bump('q', bytes)} ${added}`)}` : ''}
+      ${stores.join('\n')}
+      ${bump('s', vectors * 16)} ${bump('d', J * 4)} ${bump('m', 4)}
+      (br_if $each (local.tee $rows (i32.sub ${get('rows')} ${i32(1)})))))`;
 }
-
-// The first `count` lanes of a vector; the others come from what lies behind, or are zero, and are never stored.
-const loadLanes = (address: string, offset: number, count: number): string => {
-  const at = `offset=${offset} align=4 ${address}`;
-  if (count > 2) return `(v128.load ${at})`;
-  return count === 2 ? `(v128.load64_zero ${at})` : `(v128.load32_zero ${at})`;
-};

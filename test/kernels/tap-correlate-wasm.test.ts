@@ -1,10 +1,15 @@
 // tap-correlate on the wasm backend: random shapes of every rank against the reference, symmetric results, and threads
-// that change no bit.
+// that change no bit; and its direct rendering for every kind of engine, in memory full of garbage.
 
+import fc from 'fast-check';
 import tape from 'tape';
+import { marginsOf, type TapCorrelate } from '../../kernels/tap-correlate/spec.ts';
+import { renderTapCorrelate } from '../../kernels/tap-correlate/wasm.ts';
 import { createWasmBackend } from '../../src/backends/wasm/backend.ts';
 import type { Random } from '../../src/random.ts';
+import { layoutOf } from '../../src/tensor/layout.ts';
 import { errorOf, randomOf, runOn, type Single, sameBits, valuesFor } from './tap-call.ts';
+import { faults, holds, noise } from './wasm-call.ts';
 
 function randomCorrelation(random: Random, rank: number): Single {
   const each = (low: number, high: number) =>
@@ -73,3 +78,70 @@ for (const rank of [0, 1, 2, 3, 4])
     }
     await Promise.all([one.close(), two.close()]);
   });
+
+/** Up to some 2000 cells, so that there are several parts and blocks, whose rows join or do not. */
+const drawn = fc.integer({ min: 1, max: 3 }).chain(rank => {
+  const each = <T>(value: fc.Arbitrary<T>) => fc.array(value, { minLength: rank, maxLength: rank });
+  const size = (most: number) => fc.integer({ min: 1, max: most });
+  return fc.record({
+    batch: size(3),
+    size: each(size([0, 600, 26, 8][rank])),
+    taps: each(fc.constantFrom(1, 1, 2, 3)),
+    strides: each(size(2)),
+    dilations: each(size(2)),
+    padLow: each(fc.integer({ min: -1, max: 2 })),
+    margin: each(fc.tuple(fc.integer({ min: 0, max: 1 }), fc.integer({ min: 0, max: 2 }))),
+    groups: fc.constantFrom(1, 1, 1, 2, 3),
+    depth: fc.constantFrom(1, 2, 3, 4, 7, 12, 13, 24),
+    width: fc.constantFrom(1, 2, 3, 4, 5, 8, 11, 16, 17, 20, 40),
+    symmetric: fc.boolean(),
+    relaxed: fc.boolean(),
+    wide: fc.boolean(),
+    threads: size(3),
+  });
+});
+
+tape(
+  'tap-correlate in WebAssembly: random shapes for every kind of engine and number of threads',
+  async t => {
+    await holds(t, 'shapes', 150, drawn, async c => {
+      const one = c.size.map(() => 1);
+      const symmetric = c.symmetric && c.groups === 1;
+      const kernel: TapCorrelate = {
+        family: 'tap-correlate',
+        kernelShape: symmetric ? one : c.taps,
+        strides: symmetric ? one : c.strides,
+        dilations: symmetric ? one : c.dilations,
+        inputDilations: one,
+        padLow: symmetric ? c.size.map(() => 0) : c.padLow,
+        groups: c.groups,
+        symmetric,
+      };
+      const [depth, width] = [symmetric ? c.width : c.depth, c.width].map(n => n * c.groups);
+      const sizes = c.size.map((n, a) => Math.ceil(n / kernel.strides[a]));
+      const shapes = [
+        [c.batch, ...c.size, depth],
+        [c.batch, ...sizes, width],
+      ];
+      // Larger margins than needed on both.
+      const layouts = shapes.map((shape, i) =>
+        layoutOf(
+          shape,
+          marginsOf(kernel, shapes)[i].map(([low, high], a) => {
+            const [l, h] = a ? c.margin[a - 1] : [0, 0];
+            return [low + l, high + h] as const;
+          }),
+        ),
+      );
+      const values = shapes.map((s, i) => noise(s, symmetric ? 1 : i + 1).map(v => v / 4));
+      return faults(
+        call => renderTapCorrelate(call, { relaxed: c.relaxed, wide: c.wide, threads: c.threads }),
+        kernel,
+        layouts,
+        layoutOf([...kernel.kernelShape, depth / c.groups, width]),
+        values,
+        1e-5,
+      );
+    });
+  },
+);

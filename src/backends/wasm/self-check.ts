@@ -126,7 +126,7 @@ function cases(): Case[] {
       output: w,
     });
   }
-  return [...found, ...winogradCases(), ...winogradCorrelations()];
+  return [...found, ...winogradCases(), ...longCorrelations()];
 }
 
 // Maps of several sizes, segments, blocks that end outside, and channels that fill vectors or do not.
@@ -158,13 +158,15 @@ const winogradCases = (): Case[] =>
     };
   });
 
-// Sums over tiles, with rows of register tiles of two heights, and channels that fill vectors or do not.
-const winogradCorrelations = (): Case[] =>
+// Sums over cells or tiles in several parts, with rows of register tiles of two heights, and channels that fill vectors or
+// do not.
+const longCorrelations = (): Case[] =>
   [
-    { batch: 2, size: [1600], channels: 7, filters: 23 },
-    { batch: 4, size: [1200], channels: 16, filters: 8 },
-    { batch: 2, size: [48, 48], channels: 7, filters: 8 },
-  ].map(({ batch, size, channels, filters }) => {
+    { batch: 1, size: [1100], channels: 13, filters: 23, winograd: false },
+    { batch: 2, size: [1600], channels: 7, filters: 23, winograd: true },
+    { batch: 4, size: [1200], channels: 16, filters: 8, winograd: true },
+    { batch: 2, size: [48, 48], channels: 7, filters: 8, winograd: true },
+  ].map(({ batch, size, channels, filters, winograd }) => {
     const same = (n: number) => size.map(() => n);
     return {
       kernel: {
@@ -182,6 +184,6 @@ const winogradCorrelations = (): Case[] =>
         [batch, ...size, filters],
       ],
       output: [...same(3), channels, filters],
-      winograd: true,
+      winograd,
     };
   });
