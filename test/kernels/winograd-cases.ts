@@ -7,7 +7,7 @@ import { LARGEST } from '../../kernels/tap-conv/winograd/transforms.ts';
 export const dimension = (most: number) =>
   fc
     .record({
-      k: fc.constantFrom(1, 2, 3, 3, 3, 4, 5, 7),
+      k: fc.constantFrom(...[1, 2, 3, 3, 3, 4, 5, 7]),
       m: fc.integer({ min: 2, max: 6 }),
       cut: fc.boolean(),
       block: fc.integer({ min: 1, max: 3 }),

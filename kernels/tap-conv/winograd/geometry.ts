@@ -6,7 +6,7 @@ import { channelsOf, type Layout, originOf, pitchesOf, product } from '../../../
 import { tapIndices } from '../../../src/tensor/taps.ts';
 import type { KernelCall } from '../../kernel.ts';
 import type { TapConv } from '../spec.ts';
-import { type Transform, transformOf } from './transforms.ts';
+import { reversed, type Transform, transformOf } from './transforms.ts';
 
 /** Per dimension, batch first. */
 export interface Choice {
@@ -16,6 +16,11 @@ export interface Choice {
   readonly taps: readonly number[];
   /** Tiles of a block. */
   readonly block: readonly number[];
+  /**
+   * The call is the gradient of a convolution and takes that one's transformed weights, the channels transposed on the
+   * way to the products: its taps in reverse are those transforms with inputs and outputs in reverse.
+   */
+  readonly shared?: boolean;
 }
 
 /** One dimension of a block. */
@@ -54,7 +59,8 @@ export function geometryOf(call: KernelCall, choice: Choice): Geometry {
   const dilations = [1, ...kernel.dilations];
   const padLow = [0, ...kernel.padLow];
   const dimensions = choice.tile.map((m, a): Dimension => {
-    const transform = transformOf(m, choice.taps[a]);
+    const forward = transformOf(m, choice.taps[a]);
+    const transform = choice.shared ? reversed(forward) : forward;
     const segments = Math.ceil(taps[a] / transform.k);
     const tiles = choice.block[a];
     const grid = tiles + segments - 1;

@@ -26,14 +26,12 @@ export const WORTH = 0.85;
  */
 export const LARGER = { tile: 0.93, heavyTile: 0.85, block: 0.985 };
 /**
- * Weights of so many bytes grow so many times at most by the transform, unless the smallest tiles already grow them more:
- * they, not the tensors, fill the memory, and they leave the last cache anyway. A step of style transfer through VGG-19
- * on 256 × 256 takes 312 MiB so, and 478 MiB without this in 12 % less time.
+ * Weights of so many bytes grow so many times at most by the transform: they, not the tensors, fill the memory, and they
+ * leave the last cache anyway.
  */
-const HEAVY = [
-  { bytes: 20e6, growth: 2 },
-  { bytes: 8e6, growth: 3 },
-];
+const HEAVY = { bytes: 8e6, growth: 4.5 };
+/** Weights of so many bytes are shared by a convolution and its gradient. */
+const SHARED = 4e6;
 /** Largest expected error, relative to the largest output; the worst measured is 3 times the expected. */
 const ERROR = 2e-5;
 /** How much a map of n points adds to the rounding error of a direct sum, by n. */
@@ -48,6 +46,8 @@ export const WIDE = { product: 0.077, call: 5.5, move: 0.188, direct: 0.073, nar
 export const PLAIN = { product: 0.15, call: 4.5, move: 0.198, direct: 0.14, narrow: 0.14 };
 /** Nanoseconds per byte of weights streamed once more. */
 const STREAM = { cached: 0.002, memory: 0.035 };
+/** Nanoseconds per byte of weights transposed. */
+const TURN = 0.02;
 /** Nanoseconds per byte of a block's points, where they are more than so many bytes. */
 export const OVERFLOW = [
   { bytes: 2e6, price: 0.02 },
@@ -79,20 +79,47 @@ export function chooseWinograd(
   constant = true,
 ): PricedChoice | undefined {
   if (!winogradFits(call)) return undefined;
+  const forward = constant ? forwardOf(call, target) : undefined;
+  const shared = forward && fastestTiles(forward, target, true);
+  const tile =
+    shared && shared.weights >= SHARED && isWhole(shared, call)
+      ? { ...shared, shared: true }
+      : fastestTiles(call, target, constant);
+  if (tile.time > WORTH * directTime(call, { ...target, threads: 1 })) return undefined;
+  return bestBlock(call, target, tile, constant);
+}
+
+// Whether no kernel is cut into segments.
+const isWhole = ({ taps }: Tile, { kernel }: KernelCall): boolean =>
+  (kernel as TapConv).kernelShape.every((k, a) => taps[a + 1] === k);
+
+/** Of the gradient of a convolution: that convolution, if both can take the same transformed weights. */
+function forwardOf(call: KernelCall, { wide }: WasmTarget): KernelCall | undefined {
+  const { inputs, output } = call;
+  const kernel = call.kernel as TapConv;
+  const whole = [inputs[0], output].every(layout => channelsOf(layout) % (wide ? 16 : 8) === 0);
+  if (!(kernel.flip && kernel.transpose && whole)) return undefined;
+  return {
+    kernel: { ...kernel, flip: false, transpose: false },
+    inputs: [output, ...inputs.slice(1)],
+    output: inputs[0],
+  };
+}
+
+// The fastest tiles, with the best blocks of one thread for them.
+function fastestTiles(call: KernelCall, target: WasmTarget, constant: boolean): PricedChoice {
   const { kernelShape } = call.kernel as TapConv;
   const original = 4 * product(kernelShape) * channelsOf(call.inputs[0]) * channelsOf(call.output);
   const alone = { ...target, threads: 1 };
-  let best: PricedChoice | undefined;
-  const terms = product(kernelShape) * channelsOf(call.inputs[0]);
-  for (const tile of tilesFor([1, ...kernelShape], terms)) {
-    const found = bestBlock(call, alone, tile, constant);
-    if (best && HEAVY.some(h => found.weights > h.bytes && found.weights > h.growth * original)) continue;
-    const larger = best && product(tile.tile) > product(best.tile);
-    const part = !larger ? 1 : found.weights > LAST_CACHE ? LARGER.heavyTile : LARGER.tile;
-    if (!best || found.time < part * best.time) best = found;
-  }
-  if (!best || best.time > WORTH * directTime(call, alone)) return undefined;
-  return bestBlock(call, target, best, constant);
+  const tiles = tilesFor([1, ...kernelShape], product(kernelShape) * channelsOf(call.inputs[0]));
+  return tiles
+    .map(tile => bestBlock(call, alone, tile, constant))
+    .reduce((best, next) => {
+      if (next.weights > HEAVY.bytes && next.weights > HEAVY.growth * original) return best;
+      const larger = product(next.tile) > product(best.tile);
+      const part = !larger ? 1 : next.weights > LAST_CACHE ? LARGER.heavyTile : LARGER.tile;
+      return next.time < part * best.time ? next : best;
+    });
 }
 
 export interface PricedChoice extends Choice {
@@ -104,11 +131,11 @@ export interface PricedChoice extends Choice {
 function bestBlock(
   call: KernelCall,
   target: WasmTarget,
-  { tile, taps }: Tile,
+  { tile, taps, shared }: Tile,
   constant: boolean,
 ): PricedChoice {
   const priced = blocksFor(tile, cellsOf(call)).map(block =>
-    priceOf(call, target, { tile, taps, block }, constant),
+    priceOf(call, target, { tile, taps, block, shared }, constant),
   );
   return priced.reduce((best, next) => (next.time < LARGER.block * best.time ? next : best));
 }
@@ -117,7 +144,7 @@ function bestBlock(
 export const cellsOf = ({ kernel, output }: KernelCall): number[] =>
   output.shape.slice(0, -1).map((n, a) => (a ? Math.ceil(n / (kernel as Taps).dilations[a - 1]) : n));
 
-export type Tile = Pick<Choice, 'tile' | 'taps'>;
+export type Tile = Omit<Choice, 'block'>;
 
 /**
  * All combinations of tiles whose expected error, for sums of so many terms, is within bounds, small ones first; the batch's
@@ -187,7 +214,7 @@ function priceOf(call: KernelCall, target: WasmTarget, choice: Choice, constant:
   const weights = points * product(segments) * depth * width * 64;
   const held = points * tiles * (depth + width) * 16;
   const memory = weights > LAST_CACHE ? 'memory' : 'cached';
-  const streamed = weights * STREAM[memory];
+  const streamed = weights * (STREAM[memory] + (choice.shared ? TURN : 0));
   const overflow = held * (OVERFLOW.find(o => held > o.bytes)?.price ?? 0);
   const each = products * price.product + calls * price.call + moves * price.move + streamed + overflow;
   const prepared = constant ? 0 : (weights * PREPARE[memory]) / threads;

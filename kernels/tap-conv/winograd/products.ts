@@ -22,11 +22,16 @@ export interface Products {
   readonly offsets: string;
   /** Address of the sums that point `p` starts from. */
   readonly start: string;
+  /**
+   * Where weights are those of another convolution, U `[point][block of C][K][block]`: address of working memory for one
+   * block of K of them, `[C][block]`. Needs whole blocks of channels on both sides and a single segment.
+   */
+  readonly turned?: string;
 }
 
 /** All products of a block, from area 0 to area 1 with the weights in scratch. */
 export function productsOf(
-  { points, rows, depth, width, block, pointIn, pointOut, segments, offsets, start }: Products,
+  { points, rows, depth, width, block, pointIn, pointOut, segments, offsets, start, turned }: Products,
   { relaxed, wide }: WasmTarget,
 ): { text: string; functions: string[]; locals: string[] } {
   const tile = rowsFor(block / 4, relaxed, wide);
@@ -48,24 +53,60 @@ export function productsOf(
       }),
     ),
   );
+  const weights = turned ?? get('u');
+  const blockBytes = block * block * 4;
   const callWith = (lanes: number) => {
     let done = 0;
     const parts = tiles.map(([height, count]) => {
-      const call = `(call $product_${lanes}_${height} ${plus(get('v'), i32(done * stepIn))} ${get('u')} ${plus(get('m'), i32(done * stepOut))} ${get('b')} ${offsets} ${i32(count)})`;
+      const call = `(call $product_${lanes}_${height} ${plus(get('v'), i32(done * stepIn))} ${weights} ${plus(get('m'), i32(done * stepOut))} ${get('b')} ${offsets} ${i32(count)})`;
       done += height * count;
       return call;
     });
-    return `${parts.join(' ')} ${bump('u', lanes * depth * segments * 4)} ${bump('m', lanes * 4)} ${bump('b', lanes * 4)}`;
+    const turn = turned ? `(call $turn ${get('u')} ${turned})` : '';
+    const next = turned ? blockBytes : lanes * depth * segments * 4;
+    return `${turn} ${parts.join(' ')} ${bump('u', next)} ${bump('m', lanes * 4)} ${bump('b', lanes * 4)}`;
   };
+  // All blocks of K were passed over beside the first block of C: on to the next point.
+  const skip = turned ? bump('u', (depth / block - 1) * width * block * 4) : '';
   const text = `${set('v', get('area0'))} ${set('u', get('scratch'))}
     ${loop(
       'p',
       points,
       `${set('m', plus(get('area1'), times(get('p'), i32(pointOut))))} ${set('b', start)}
       ${width >= block ? loop('k', Math.floor(width / block), callWith(block)) : ''} ${narrow ? callWith(narrow) : ''}
-      ${bump('v', pointIn)}`,
+      ${bump('v', pointIn)} ${skip}`,
     )}`;
+  if (turned) functions.push(turn(block, depth / block, width * block * 4));
   return { text, functions, locals: ['p', 'k', 'v', 'u', 'm', 'b'] };
+}
+
+// A function `$turn (s, t)`: transposes `count` squares of block × block weights, `step` bytes apart, to `t` where they
+// follow one another; four by four in registers.
+function turn(block: number, count: number, step: number): string {
+  const row = block * 4;
+  const shuffle = (a: string, b: string, ...lanes: number[]) =>
+    `(i8x16.shuffle ${lanes.flatMap(l => [0, 1, 2, 3].map(byte => 4 * l + byte)).join(' ')} ${get(a)} ${get(b)})`;
+  const text: string[] = [];
+  for (let i = 0; i < block; i += 4)
+    for (let j = 0; j < block; j += 4) {
+      const load = (r: number) => `(v128.load offset=${(i + r) * row + 4 * j} ${get('s')})`;
+      const store = (r: number, value: string) =>
+        `(v128.store offset=${(j + r) * row + 4 * i} ${get('t')} ${value})`;
+      text.push(
+        ...[0, 1, 2, 3].map(r => set(`x${r}`, load(r))),
+        set('y0', shuffle('x0', 'x1', 0, 4, 1, 5)),
+        set('y1', shuffle('x2', 'x3', 0, 4, 1, 5)),
+        set('y2', shuffle('x0', 'x1', 2, 6, 3, 7)),
+        set('y3', shuffle('x2', 'x3', 2, 6, 3, 7)),
+        store(0, shuffle('y0', 'y1', 0, 1, 4, 5)),
+        store(1, shuffle('y0', 'y1', 2, 3, 6, 7)),
+        store(2, shuffle('y2', 'y3', 0, 1, 4, 5)),
+        store(3, shuffle('y2', 'y3', 2, 3, 6, 7)),
+      );
+    }
+  const names = [0, 1, 2, 3].flatMap(r => [`x${r}`, `y${r}`]);
+  return `(func $turn (param $s i32) (param $t i32) ${locals('i32', 'i')} ${locals('v128', ...names)}
+    ${loop('i', count, `${text.join('\n')} ${bump('s', step)} ${bump('t', block * row)}`)})`;
 }
 
 interface Product {

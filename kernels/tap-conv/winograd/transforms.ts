@@ -62,6 +62,16 @@ export function transformOf(m: number, k: number): Transform {
   };
 }
 
+/**
+ * The transform for the taps in reverse order that needs the same transformed weights: with the inputs in reverse, the
+ * outputs come in reverse.
+ */
+export const reversed = (transform: Transform): Transform => ({
+  ...transform,
+  B: transform.B.map(row => row.toReversed()),
+  A: transform.A.toReversed(),
+});
+
 // Coefficients, lowest first, of the monic polynomial with these roots.
 function withRoots(roots: readonly Fraction[]): Fraction[] {
   let coefficients: Fraction[] = [[1, 1]];

@@ -37,7 +37,8 @@
 // bound by the second cache, and the input and output, by memory. Errors against double precision, of the largest
 // value: 1e-6 or less for F(2, 3), 4e-6 for F(4, 3)², 8e-6 for F(4, 3)³, 1e-5 for F(6, 3)² (see plan.ts).
 //
-// Weights become U in double precision in phase 0. Threads share blocks; every output is the same sum in the same
+// Weights become U in double precision in phase 0. Where they are constants they stay, and a convolution and its gradient
+// share them (`shared` in geometry.ts): a block of U at a time is transposed before it is multiplied with. Threads share blocks; every output is the same sum in the same
 // order whatever the blocks, so that results depend neither on them nor on the threads.
 
 import { channelsOf, product as sizeOf } from '../../../src/tensor/layout.ts';
@@ -79,7 +80,11 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
   const [pointIn, pointOut] = [spaced(tiles * cellIn), spaced(tiles * cellOut)];
   const area = Math.max(points * pointIn, points * pointOut, points * block * 8);
 
-  const weights = prepareWeights(kernel, dimensions, { C, K, depth, width, block });
+  // Weights of the convolution that this one is the gradient of have its channels in and out the other way round.
+  const { shared = false } = choice;
+  const stored = shared ? { ...kernel, flip: false, transpose: false } : kernel;
+  const channels = shared ? { C: K, K: C, depth: width, width: depth } : { C, K, depth, width };
+  const weights = prepareWeights(stored, dimensions, { ...channels, block });
   const maps = mapsOf(
     dimensions,
     { cellIn, cellOut, pointIn, pointOut },
@@ -87,7 +92,7 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
     kernel.activation === 'relu',
   );
   const zeros = plus(get('scratch'), i32(weights.zerosAt));
-  const bias = `(select ${plus(get('scratch'), i32(weights.biasAt))} ${zeros} (i32.eq ${get('p')} ${i32(unitPoint(dimensions))}))`;
+  const bias = `(select ${get('input2')} ${zeros} (i32.eq ${get('p')} ${i32(unitPoint(dimensions))}))`;
   const gridBytes = stridesOf(
     dimensions.map(d => d.grid),
     cellIn,
@@ -107,6 +112,7 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
       segments: offsets.length,
       offsets: get('table3'),
       start: kernel.bias ? bias : zeros,
+      turned: shared ? get('panel') : undefined,
     },
     target,
   );
@@ -165,7 +171,9 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
       ${set('from', plus(get('input0'), word(0)))} ${set('to', plus(get('output'), word(1)))}
       ${forward.join('\n')} ${products.text} ${inverse.join('\n')}`,
     )}`;
-  const body = `${set('area0', plus(get('workspace'), times(get('thread'), i32(2 * area))))} ${set('area1', plus(get('area0'), i32(area)))}
+  const workspace = 2 * area + (shared ? depth * block * 4 : 0);
+  const body = `${set('area0', plus(get('workspace'), times(get('thread'), i32(workspace))))} ${set('area1', plus(get('area0'), i32(area)))}
+    ${set('panel', plus(get('area1'), i32(area)))}
     (if (i32.eqz ${get('phase')}) (then ${weights.text}) (else ${main}))`;
   const used = [
     ...maps.in,
@@ -174,24 +182,34 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
     ...(straightOut ? [maps.toOutput] : []),
   ];
   const functions = [...products.functions, ...used.map(linearMap), ...weights.functions, ...copies];
-  const names = ['area0', 'area1', 'i', 'end', 'row', 'from', 'to', ...products.locals, ...weights.locals];
+  const names = [
+    'area0',
+    'area1',
+    'panel',
+    'i',
+    'end',
+    'row',
+    'from',
+    'to',
+    ...products.locals,
+    ...weights.locals,
+  ];
   return {
     text: `${functions.join('\n')}\n${runFunction(call.inputs.length, 4, locals('i32', ...names), body)}`,
     tables: [table, weights.taps, runs, offsets],
     scratch: weights.bytes,
-    workspace: 2 * area,
+    workspace,
     phases: 2,
-    prepare: kernel.bias ? [1, 2] : [1],
+    prepare: [1],
     form: JSON.stringify([
       choice.tile,
       choice.taps,
-      C,
-      K,
+      channels.C,
+      channels.K,
       lanes,
       kernel.kernelShape,
-      kernel.flip,
-      kernel.transpose,
-      kernel.bias,
+      stored.flip,
+      stored.transpose,
     ]),
   };
 }

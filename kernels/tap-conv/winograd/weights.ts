@@ -1,5 +1,5 @@
 // Phase 0 of a Winograd convolution: weights of every pair of channels to the points, U
-// `[point][block of K][segment][C][block]`, in double precision, and bias. G is applied along one dimension after the
+// `[point][block of K][segment][C][block]`, in double precision, and zeros behind them. G is applied along one dimension after the
 // other, to a block of output channels at a time, by the same maps as the inputs. Taps that fill up the last segment
 // and channels that fill up vectors are zeros.
 
@@ -27,14 +27,13 @@ export interface Weights {
   readonly locals: readonly string[];
   /** Stored tap of each tap of each segment, or −1. */
   readonly taps: Int32Array;
-  /** Bytes of scratch, and where in it lie `width` zeros and the bias. */
+  /** Bytes of scratch, and where in it lie zeros for all channels in or out. */
   readonly bytes: number;
   readonly zerosAt: number;
-  readonly biasAt: number;
 }
 
 export function prepareWeights(
-  kernel: TapConv,
+  kernel: Pick<TapConv, 'kernelShape' | 'flip' | 'transpose'>,
   dimensions: readonly Dimension[],
   channels: Channels,
 ): Weights {
@@ -44,7 +43,7 @@ export function prepareWeights(
   const tapsEach = product(dimensions.map(d => d.k));
   const pointBytes = segments * depth * width * 4;
   const zerosAt = points * pointBytes;
-  const biasAt = zerosAt + width * 4;
+  const zeros = Math.max(depth, width) * 4;
 
   const transformed = dimensions.flatMap((d, a) => (d.n > 1 ? [a] : []));
   const functions = transformed.map(a => {
@@ -115,17 +114,14 @@ export function prepareWeights(
     ${transformed.map((a, s) => `(call $weights_${a} ${area(s)} ${area(s + 1)})`).join(' ')}
     ${scatter}`,
   )}
-  (if (i32.eqz ${get('thread')}) (then
-    (memory.fill ${plus(get('scratch'), i32(zerosAt))} ${i32(0)} ${i32(2 * width * 4)})
-    ${kernel.bias ? `(memory.copy ${plus(get('scratch'), i32(biasAt))} ${get('input2')} ${i32(K * 4)})` : ''}))`;
+  (if (i32.eqz ${get('thread')}) (then (memory.fill ${plus(get('scratch'), i32(zerosAt))} ${i32(0)} ${i32(zeros)})))`;
   return {
     text,
     functions,
     locals: ['c', 'segment', 'first', 'lanes', 'tap', 'd', 's', 't', 'j'],
     taps: storedTaps(kernel, dimensions),
-    bytes: biasAt + width * 4,
+    bytes: zerosAt + zeros,
     zerosAt,
-    biasAt,
   };
 }
 
