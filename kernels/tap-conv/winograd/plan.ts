@@ -31,7 +31,7 @@ export const LARGER = { tile: 0.93, heavyTile: 0.85, block: 0.985 };
  */
 const HEAVY = { bytes: 8e6, growth: 4.5 };
 /** Weights of so many bytes are shared by a convolution and its gradient. */
-const SHARED = 4e6;
+const SHARED = 1.5e6;
 /** Largest expected error, relative to the largest output; the worst measured is 3 times the expected. */
 const ERROR = 2e-5;
 /** How much a map of n points adds to the rounding error of a direct sum, by n. */
@@ -46,6 +46,9 @@ export const WIDE = { product: 0.077, call: 5.5, move: 0.188, direct: 0.073, nar
 export const PLAIN = { product: 0.15, call: 4.5, move: 0.198, direct: 0.14, narrow: 0.14 };
 /** Nanoseconds per byte of weights streamed once more. */
 const STREAM = { cached: 0.002, memory: 0.035 };
+/** Bytes of weights that a register tile finds in the first cache, and nanoseconds per byte of those it does not. */
+const FIRST_CACHE = 4e4;
+const AGAIN = 0.0036;
 /** Nanoseconds per byte of weights transposed. */
 const TURN = 0.02;
 /** Nanoseconds per byte of a block's points, where they are more than so many bytes. */
@@ -222,15 +225,25 @@ function priceOf(call: KernelCall, target: WasmTarget, choice: Choice, constant:
   return { ...choice, time, weights };
 }
 
-/** Nanoseconds of the direct kernel on one thread; with a single vector of channels its tile is narrow. */
+/**
+ * Nanoseconds of the direct kernel on one thread; with a single vector of channels its tile is narrow, and weights that
+ * leave the first cache are read anew for every register tile.
+ */
 export function directTime(call: KernelCall, target: WasmTarget): number {
   const { kernel, inputs, output } = call;
   const price = target.wide ? WIDE : PLAIN;
-  const [C, K] = [inputs[0], output].map(channelsOf);
-  const cells = product(output.shape.slice(0, -1)) * product((kernel as TapConv).kernelShape);
-  if (dotFits(call, target)) return (cells * C * K * price.direct) / 3;
+  const { kernelShape, groups } = kernel as TapConv;
+  const [C, K] = [channelsOf(inputs[0]) / groups, channelsOf(output)];
+  const taps = product(kernelShape);
+  const cells = product(output.shape.slice(0, -1));
+  if (dotFits(call, target)) return (cells * taps * C * K * price.direct) / 3;
   const vectors = Math.ceil(K / 4);
-  return cells * C * vectors * (vectors > 1 ? price.direct : price.narrow);
+  const sums = cells * taps * C * vectors * (vectors > 1 ? price.direct : price.narrow);
+  const block = taps * C * 16 * (target.wide ? 4 : 2);
+  if (block < FIRST_CACHE) return sums;
+  const length = output.shape.at(-2)!;
+  const tiles = (cells / length) * Math.ceil(length / rowsFor(vectors, target.relaxed, target.wide));
+  return sums + tiles * taps * C * vectors * 16 * AGAIN;
 }
 
 interface Cut {

@@ -129,14 +129,16 @@ function cases(): Case[] {
   return [...found, ...winogradCases(), ...longCorrelations()];
 }
 
-// Maps of several sizes, segments, blocks that end outside, and channels that fill vectors or do not.
+// Maps of several sizes, segments, blocks that end outside, channels that fill vectors or do not, and a gradient that
+// shares the weights of its convolution.
 const winogradCases = (): Case[] =>
   [
     { size: [24, 23], taps: 3, channels: 16, filters: 24 },
     { size: [26, 20], taps: 3, channels: 15, filters: 23 },
     { size: [8, 9, 8], taps: 3, channels: 8, filters: 16 },
     { size: [400], taps: 9, channels: 16, filters: 16 },
-  ].map(({ size, taps, channels, filters }) => {
+    { size: [8, 8], taps: 3, channels: 112, filters: 96, gradient: true },
+  ].map(({ size, taps, channels, filters, gradient = false }) => {
     const same = (n: number) => size.map(() => n);
     return {
       kernel: {
@@ -147,12 +149,16 @@ const winogradCases = (): Case[] =>
         padLow: same((taps - 1) / 2),
         inputDilations: same(1),
         groups: 1,
-        flip: false,
-        transpose: false,
+        flip: gradient,
+        transpose: gradient,
         bias: true,
         activation: 'relu',
       },
-      shapes: [[1, ...size, channels], [...same(taps), channels, filters], [filters]],
+      shapes: [
+        [1, ...size, channels],
+        [...same(taps), ...(gradient ? [filters, channels] : [channels, filters])],
+        [filters],
+      ],
       output: [1, ...size, filters],
       winograd: true,
     };
