@@ -12,6 +12,7 @@ import { BACKENDS, chooseBackend, decideAuto } from './choose.ts';
 import { mayWiden } from './wasm/features.ts';
 import { planCall } from './wasm/self-check.ts';
 import { enableWide } from './wasm/wide.ts';
+import { circumstances, recall, recordPath } from './wasm/wide-record.ts';
 
 /** One backend: what it is, or why it is not there, and its largest difference from the reference. */
 export interface DoctorRow {
@@ -23,15 +24,25 @@ export interface DoctorRow {
   error?: number;
 }
 
+/** Whether the wasm backend works with widened vectors, and why or why not. */
+export interface WideDiagnosis {
+  used: boolean;
+  reason: string;
+  /** The file that remembers where their check passed, and when it did by that file, before it was repeated here. */
+  file?: string;
+  remembered?: string;
+}
+
 export interface Diagnosis {
   rows: DoctorRow[];
   auto: { name: string; reason: string };
-  /** Whether the wasm backend works with widened vectors, and why or why not. */
-  wide: { used: boolean; reason: string };
+  wide: WideDiagnosis;
 }
 
 /** Examines every backend; `wide` as for a run. */
 export async function doctor(wide: boolean): Promise<Diagnosis> {
+  // Before the wasm backend, which would go by what is remembered.
+  const widened = await examineWide(wide);
   const rows: DoctorRow[] = [];
   for (const name of BACKENDS) {
     if (name === 'auto' || name === 'gpujs') continue;
@@ -49,19 +60,23 @@ export async function doctor(wide: boolean): Promise<Diagnosis> {
       await backend?.close();
     }
   }
-  return { rows, auto: await decideAuto(), wide: await describeWide(wide) };
+  return { rows, auto: await decideAuto(), wide: widened };
 }
 
-async function describeWide(wanted: boolean): Promise<Diagnosis['wide']> {
+async function examineWide(wanted: boolean): Promise<WideDiagnosis> {
   if (!wanted) return { used: false, reason: 'switched off by --no-wide' };
   if (!mayWiden())
     return {
       used: false,
       reason: 'there from Node 24 on, on x64 processors; kernels run at about half the speed',
     };
-  return (await enableWide())
-    ? { used: true, reason: 'its kernels passed the check against the reference; --no-wide does without' }
-    : { used: false, reason: 'this engine lacks it, or its kernels differ from the reference' };
+  const [file, now] = [recordPath(), circumstances()];
+  const remembered = file !== undefined && now !== undefined ? await recall(file, now) : undefined;
+  const used = await enableWide(true);
+  const reason = used
+    ? 'its kernels passed the check against the reference; --no-wide does without'
+    : 'this engine lacks it, or its kernels differ from the reference';
+  return { used, reason, file, remembered };
 }
 
 async function compare(backend: Backend): Promise<number> {

@@ -6,6 +6,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { NdconvError } from '../errors.ts';
 import { nearestName } from '../pipeline/nearest.ts';
 import type { StepTable } from '../pipeline/schema.ts';
+import { readVersion } from '../version.ts';
 import { argumentEvent, explainDefect, explainFailure } from './failure.ts';
 import type { PipelineFlags, RunFlags } from './flags.ts';
 import { printLine, tolerateClosedPipes } from './streams.ts';
@@ -108,7 +109,7 @@ Examples:
       program.outputHelp({ error: true });
       return finish(2);
     }
-    process.stdout.write(`${(await import('../pipeline/record.ts')).readVersion()}\n`);
+    process.stdout.write(`${readVersion()}\n`);
   });
 
   addPipelineOptions(program.command('run').description('run a pipeline'))

@@ -1,9 +1,7 @@
 // The record of a run, run.json: what was run with which versions, seed and backend, what it cost and what came out.
 // Paths in it are those of the pipeline and of the output folder, so that records of two machines can be compared.
 
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readVersion } from '../version.ts';
 import type { Artefact } from './artefacts.ts';
 import type { ResolvedPipeline } from './resolve.ts';
 import { languageVersion } from './schema.ts';
@@ -29,20 +27,6 @@ export interface RunOutcome {
   steps: readonly StepRecord[];
   artefacts: readonly Artefact[];
   error?: string;
-}
-
-/** The version of ndconv. */
-export function readVersion(): string {
-  // package.json lies above the sources, and one folder further above what is compiled from them.
-  for (let at = dirname(fileURLToPath(import.meta.url)); dirname(at) !== at; at = dirname(at)) {
-    try {
-      const { name, version } = JSON.parse(readFileSync(join(at, 'package.json'), 'utf8'));
-      if (name === 'ndconv') return String(version);
-    } catch {
-      // No package.json here: look further up.
-    }
-  }
-  return 'unknown';
 }
 
 /** Numbers with as many digits as are worth comparing. */

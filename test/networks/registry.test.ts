@@ -7,8 +7,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import test from 'tape';
+import { cacheFolder } from '../../src/cache-folder.ts';
 import { readSafetensors } from '../../src/formats/safetensors.ts';
-import { cacheFolder } from '../../src/networks/registry/cache.ts';
 import { entries, type NetworkEntry } from '../../src/networks/registry/entries.ts';
 import {
   addNetwork,

@@ -3,7 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { type DoctorRow, doctor as examine } from '../../backends/doctor.ts';
 import { availableMemory, formatBytes } from '../../pipeline/plan.ts';
-import { readVersion } from '../../pipeline/record.ts';
+import { readVersion } from '../../version.ts';
 import { paletteFor, printLine } from '../streams.ts';
 import { tableLines } from '../table.ts';
 
@@ -42,6 +42,12 @@ export async function doctor({ json, wide }: { json?: boolean; wide: boolean }):
     printLine(i === 0 ? strong(line) : line);
   printLine(`\nauto takes ${strong(auto.name)}: ${auto.reason}`);
   printLine(`wide vectors ${strong(widened.used ? 'on' : 'off')}: ${widened.reason}`);
+  if (widened.file) {
+    const when = widened.remembered
+      ? `the check passed on ${widened.remembered.slice(0, 10)}, and was repeated now`
+      : 'nothing of this machine and version was known, and the check was made now';
+    printLine(`  ${widened.file}: ${when}`);
+  }
   for (const { name } of wrong)
     printLine(bad(`${name} computes something else than the reference: do not use it, and report this.`));
   return wrong.length > 0 ? 1 : 0;

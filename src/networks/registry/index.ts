@@ -21,7 +21,8 @@ import { type Downloaded, download, downloadTensors } from './download.ts';
 import { entries, type NetworkEntry } from './entries.ts';
 import type { OnProgress } from './transfer.ts';
 
-export { type CacheRecord, cacheFolder } from './cache.ts';
+export { cacheFolder } from '../../cache-folder.ts';
+export type { CacheRecord } from './cache.ts';
 export { entries, type NetworkEntry } from './entries.ts';
 
 /** A network by name, and whether its file is here. */
