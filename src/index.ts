@@ -104,6 +104,27 @@ export {
   evaluateVerifiers,
   hardestPairs,
 } from './verification/evaluate.ts';
+export {
+  type EarlierChoice,
+  enrolItems,
+  type Gallery,
+  meanOfLabels,
+  removeLabels,
+} from './verification/gallery/gallery.ts';
+export {
+  type Identification,
+  type IdentifyOptions,
+  identifyItems,
+  thresholdAtRate,
+} from './verification/gallery/identify.ts';
+export {
+  type IdentificationRates,
+  identificationRates,
+  missesAt,
+  ratesAtThreshold,
+} from './verification/gallery/rates.ts';
+export { openSearcher, type Searcher, type SearchOptions } from './verification/gallery/search.ts';
+export { readGallery } from './verification/gallery/store.ts';
 export { type LearnChoice, learnVerifier } from './verification/learn.ts';
 export { areaUnder, equalErrorRate, rankPairs, rocOf, validationAt } from './verification/metrics.ts';
 export { choosePairs, type Pairs } from './verification/pairs.ts';

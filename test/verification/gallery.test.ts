@@ -6,16 +6,20 @@ import test from 'tape';
 import type { Embeddings } from '../../src/embeddings/embeddings.ts';
 import { vectorOf } from '../../src/embeddings/embeddings.ts';
 import { NdconvError } from '../../src/errors.ts';
-import { createRandom } from '../../src/random.ts';
-import { enrolItems, meanOfLabels, removeLabels } from '../../src/verification/gallery/gallery.ts';
 import {
+  enrolItems,
   type Identification,
+  identificationRates,
   identifyItems,
+  meanOfLabels,
+  missesAt,
+  openSearcher,
+  ratesAtThreshold,
+  removeLabels,
   thresholdAtRate,
-} from '../../src/verification/gallery/identify.ts';
+} from '../../src/index.ts';
+import { createRandom } from '../../src/random.ts';
 import { openIndex } from '../../src/verification/gallery/neighbour-index.ts';
-import { identificationRates, missesAt, ratesAtThreshold } from '../../src/verification/gallery/rates.ts';
-import { openSearcher } from '../../src/verification/gallery/search.ts';
 import { temporaryFolder } from '../formats/support.ts';
 
 const folder = temporaryFolder();
