@@ -5,9 +5,9 @@
 // borders, what the network gave before.
 
 import { NdconvError } from '../errors.ts';
-import { product } from '../tensor/layout.ts';
 import type { AxisRule } from './axis-rules.ts';
 import { INPUT, type Layer, type Network, type Weights } from './network.ts';
+import { asList, collapsed, type Fresh, inPlanes, spreadAlong } from './rank-filters.ts';
 
 /** How filters are spread along a new axis; see `inflate`. */
 export const inflations = ['average', 'centre', 'planes'] as const;
@@ -44,15 +44,6 @@ export interface Reshaped {
 
 /** Thrown by a rule for a layer that has no counterpart; with what reads it, it is left out. */
 class NoCounterpart extends Error {}
-
-/** What a layer has along a new axis. */
-interface Fresh {
-  readonly kernel: number;
-  readonly stride: number;
-  readonly dilation: number;
-  readonly padding: readonly [number, number];
-  readonly outputPadding: number;
-}
 
 /** Changes of everything in a layer that has one entry per axis. */
 interface Change {
@@ -106,9 +97,6 @@ export function inflate(network: Network, inflation: Inflation): Reshaped {
       how === 'planes' ? inPlanes(layer, rank) : spreadAlong(layer, axis, how, fresh(layer)),
   });
 }
-
-const asList = <T>(value: T | readonly T[], rank: number): readonly T[] =>
-  Array.isArray(value) ? value : new Array<T>(rank).fill(value as T);
 
 /** Entries of a parameter, one per axis. */
 function entriesOf<T>(layer: Layer, key: string, rank: number, standard: T): readonly T[] {
@@ -320,90 +308,6 @@ function perAxis(layer: Layer, change: Change): Record<string, unknown> {
   if (padding !== undefined && typeof padding !== 'string')
     found.padding = spatially(change, paddingOf(layer, before), fresh?.padding);
   return found;
-}
-
-/** Filters repeated along a new axis, each slice times its share. */
-function spreadAlong(
-  layer: Layer,
-  axis: number,
-  how: 'average' | 'centre',
-  { kernel: size, stride }: Fresh,
-): Weights['string'] {
-  const { shape, data } = layer.weights!.weights;
-  const shares =
-    layer.type === 'transposed-convolution'
-      ? transposedShares(size, stride, how)
-      : Array.from({ length: size }, (_, t) =>
-          how === 'average' ? 1 / size : t === Math.floor((size - 1) / 2) ? 1 : 0,
-        );
-  const outer = product(shape.slice(0, axis));
-  const inner = data.length / outer;
-  const spread = new Float32Array(data.length * size);
-  for (let o = 0; o < outer; o++)
-    for (let t = 0; t < size; t++)
-      for (let i = 0; i < inner; i++) spread[(o * size + t) * inner + i] = shares[t] * data[o * inner + i];
-  return { shape: shape.toSpliced(axis, 0, size), data: spread };
-}
-
-/** Every output cell is reached by taps a stride apart: their shares are 1 together, or the middle one has it all. */
-function transposedShares(size: number, stride: number, how: 'average' | 'centre'): number[] {
-  const reaching = (t: number) => Math.floor((size - 1 - (t % stride)) / stride) + 1;
-  const first = Math.floor((size - Math.min(stride, size)) / 2);
-  return Array.from({ length: size }, (_, t) =>
-    how === 'average' ? 1 / reaching(t) : t >= first && t < first + stride ? 1 : 0,
-  );
-}
-
-/** Filter k in the plane that leaves out axis k modulo the rank, in the middle of that axis. */
-function inPlanes(layer: Layer, rank: number): Weights['string'] {
-  const { shape, data } = layer.weights!.weights;
-  const { strides, padding, dilations } = layer.parameters;
-  const unequal = (values: unknown) =>
-    Array.isArray(values) && values.some(v => JSON.stringify(v) !== JSON.stringify(values[0]));
-  const kernel = shape.slice(0, rank);
-  if ([kernel, strides, padding, dilations].some(unequal) || layer.type === 'transposed-convolution')
-    throw new NdconvError(
-      'NetworkError',
-      `inflate: layer ${layer.name} ${layer.type === 'transposed-convolution' ? 'is a transposed convolution' : 'treats its axes differently'}, and planes need them alike: use average or centre`,
-      { layer: layer.name },
-    );
-  const [size] = kernel;
-  const [depth, filters] = shape.slice(rank);
-  const full = [...new Array<number>(rank + 1).fill(size), depth, filters];
-  const spread = new Float32Array(product(full));
-  const middle = Math.floor((size - 1) / 2);
-  const taps = size ** rank;
-  for (let t = 0; t < taps; t++) {
-    const at = kernel.map((_, a) => Math.floor(t / size ** (rank - 1 - a)) % size);
-    for (let plane = 0; plane <= rank; plane++) {
-      const cell = at.toSpliced(plane, 0, middle).reduce((sum, p) => sum * size + p, 0);
-      for (let c = 0; c < depth; c++)
-        for (let k = plane; k < filters; k += rank + 1)
-          spread[(cell * depth + c) * filters + k] = data[(t * depth + c) * filters + k];
-    }
-  }
-  return { shape: full, data: spread };
-}
-
-/** Filters summed along an axis, or their middle slice. */
-function collapsed(layer: Layer, axis: number, how: 'sum' | 'centre'): Weights['string'] {
-  const { shape, data } = layer.weights!.weights;
-  const size = shape[axis];
-  const outer = product(shape.slice(0, axis));
-  const inner = product(shape.slice(axis + 1));
-  const kept = new Float32Array(outer * inner);
-  // Seen from one cell, a transposed convolution gives every output what taps a stride apart give together.
-  const share =
-    layer.type === 'transposed-convolution'
-      ? 1 / asList((layer.parameters.strides as number | undefined) ?? 1, axis + 1)[axis]
-      : 1;
-  const middle = Math.floor((size - 1) / 2);
-  for (let o = 0; o < outer; o++)
-    for (let t = 0; t < size; t++)
-      if (how === 'sum' || t === middle)
-        for (let i = 0; i < inner; i++)
-          kept[o * inner + i] += (how === 'sum' ? share : 1) * data[(o * size + t) * inner + i];
-  return { shape: shape.toSpliced(axis, 1), data: kept };
 }
 
 /** The network for inputs of one channel, which stands for every channel that it takes. Errors: NetworkError. */
