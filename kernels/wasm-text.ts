@@ -90,11 +90,11 @@ export function cellStarts(layout: Layout): Int32Array {
   return cells;
 }
 
-/** Zeroes the margin runs of table `table` (thread 0 does it: margins are small). */
-export function zeroMargins(table: number, runs: Int32Array): string {
+/** Zeroes the margin runs of table `table` in a tensor (thread 0 does it: margins are small). */
+export function zeroMargins(table: number, runs: Int32Array, tensor = 'output'): string {
   if (runs.length === 0) return '';
   const at = (o: number) => `(i32.load offset=${o} ${plus(get(`table${table}`), times(get('m'), i32(8)))})`;
-  return `(if (i32.eqz ${get('thread')}) (then ${loop('m', runs.length / 2, `(memory.fill ${plus(get('output'), at(0))} ${i32(0)} ${at(4)})`)}))`;
+  return `(if (i32.eqz ${get('thread')}) (then ${loop('m', runs.length / 2, `(memory.fill ${plus(get(tensor), at(0))} ${i32(0)} ${at(4)})`)}))`;
 }
 
 /** Stores the first `count` (1 to 4) lanes of a vector. */

@@ -21,7 +21,8 @@ export interface WasmTarget {
  *
  *     run(phase, thread, threads, output, input0 … inputN, table0 … tableM, scratch, workspace)
  *
- * All but the first three are byte addresses; tensors are laid out as their layouts say (f32, margins included). A call
+ * All but the first three are byte addresses (of several calls that run as one, further outputs come before the inputs);
+ * tensors are laid out as their layouts say (f32, margins included). A call
  * does share `thread` of `threads` of the phase; shares must not depend on anything but these two, and sums must not
  * depend on them at all. There may be more shares than threads: a thread does one after the other. The memory is shared; it is imported as "env" "memory". Buffers may be read up to 256 bytes
  * past their end. The whole output is written, its margin with zeros.

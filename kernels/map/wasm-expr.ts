@@ -38,12 +38,13 @@ export function vectorExpr(expr: Expr): string {
 const uses = (expr: Expr, op: string): boolean =>
   Array.isArray(expr) && (expr[0] === op || (expr.slice(1) as Expr[]).some(e => uses(e, op)));
 
-/** The functions the expression calls. */
-export function vectorFunctions(expr: Expr): string {
-  const tanh = uses(expr, 'tanh');
+/** The functions the expressions call. */
+export function vectorFunctions(...exprs: Expr[]): string {
+  const calls = (op: string) => exprs.some(expr => uses(expr, op));
+  const tanh = calls('tanh');
   return [
-    tanh || uses(expr, 'exp') || uses(expr, 'sigmoid') ? EXP : '',
-    uses(expr, 'log') ? LOG : '',
+    tanh || calls('exp') || calls('sigmoid') ? EXP : '',
+    calls('log') ? LOG : '',
     tanh ? TANH : '',
   ].join('\n');
 }

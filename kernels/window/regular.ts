@@ -45,13 +45,18 @@ export function isRegular({ kernel, inputs, output }: KernelCall): boolean {
   return kernelShape.length > 0 && product(kernelShape) <= TAPS && inside && (kind !== 'unpool' || apart);
 }
 
+type Store = (value: string, to?: string) => string;
+
 /** Of a maximum in `s` its tap in `r`, or −1 where only positive maxima count. */
-export const places = ({ positive }: Window): string =>
+export const tapOfMaximum = ({ positive }: Window): string =>
   positive ? `(v128.bitselect ${get('r')} ${splat(-1)} (f32x4.gt ${get('s')} ${splat(0)}))` : get('r');
 
-/** Renders a call that `isRegular`. */
-export function renderRegular(call: KernelCall): WasmRendering {
-  const kernel = call.kernel as Window;
+/**
+ * Renders a call that `isRegular`. The places of maxima may be asked for in the same pass: a second output, behind the
+ * first in the kernel's parameters.
+ */
+export function renderRegular(call: KernelCall, places?: KernelCall): WasmRendering {
+  const kernel = (places ?? call).kernel as Window;
   const { kind, kernelShape, strides, dilations } = kernel;
   const { inputs, output } = call;
   const gradient = kind === 'unpool';
@@ -65,7 +70,7 @@ export function renderRegular(call: KernelCall): WasmRendering {
 
   // Rows of windows: bytes of the first window in every tensor that has windows, and of its first tap in the source.
   const starts = rowStarts(windows);
-  const others = gradient ? rowStarts(inputs[1]) : [];
+  const others = gradient ? rowStarts(inputs[1]) : places ? rowStarts(places.output) : [];
   const fromSource = rowsOfSource(source, windows, strides);
   const table = Int32Array.from(
     starts.flatMap((at, r) => [at * 4, (others[r] ?? 0) * 4, fromSource[r] * cellBytes]),
@@ -76,13 +81,13 @@ export function renderRegular(call: KernelCall): WasmRendering {
 
   const load = (base: string, offset = 0) => `(v128.load offset=${offset} align=4 ${get(base)})`;
   const bodies = {
-    max: (store: (value: string) => string) =>
+    max: (store: Store) =>
       `${set('s', load('x', taps[0]))}
       ${taps
         .slice(1)
         .map(o => set('s', `(f32x4.pmax ${get('s')} ${load('x', o)})`))
         .join('\n')} ${store(get('s'))}`,
-    argmax: (store: (value: string) => string) =>
+    argmax: (store: Store) =>
       `${set('s', load('x', taps[0]))} ${set('r', splat(0))}
       ${taps
         .slice(1)
@@ -91,7 +96,9 @@ export function renderRegular(call: KernelCall): WasmRendering {
           ${set('s', `(v128.bitselect ${get('v')} ${get('s')} ${get('better')})`)}
           ${set('r', `(v128.bitselect ${splat(t + 1)} ${get('r')} ${get('better')})`)}`,
         )
-        .join('\n')} ${store(places(kernel))}`,
+        .join(
+          '\n',
+        )} ${places ? `${store(get('s'))} ${store(tapOfMaximum(kernel), 'a')}` : store(tapOfMaximum(kernel))}`,
     unpool: (_: unknown, count: number) =>
       `${set('s', load('w'))} ${set('r', load('a'))}
       ${taps
@@ -101,22 +108,27 @@ export function renderRegular(call: KernelCall): WasmRendering {
         .join('\n')}`,
   };
   const vector = (count: number) =>
-    bodies[kind](value => storeLanes(get('w'), 0, value, count), count) +
+    bodies[kind]((value, to = 'w') => storeLanes(get(to), 0, value, count), count) +
     ['x', 'w', 'a'].map(name => bump(name, 4 * count)).join(' ');
   const rest = channels % 4;
   const row = (o: number) => `(i32.load offset=${o} ${plus(get('table0'), times(get('row'), i32(12)))})`;
   const stepX = strides.at(-1)! * cellBytes;
   const at = (name: string, tensor: string, o: number, step: number) =>
     set(name, plus(plus(get(tensor), row(o)), times(get('p'), i32(step))));
-  const [x, w] = gradient ? ['output', 'input0'] : ['input0', 'output'];
-  const body = `${zeroMargins(1, runs)} ${share('i', 'to', starts.length * parts)}
+  const [x, w, a] = gradient
+    ? ['output', 'input0', 'input1']
+    : places
+      ? ['input1', 'output', 'input0']
+      : ['input0', 'output'];
+  const more = places ? marginRuns(places.output) : new Int32Array();
+  const body = `${zeroMargins(1, runs)} ${zeroMargins(2, more, a)} ${share('i', 'to', starts.length * parts)}
     ${loopUpTo(
       'i',
       get('to'),
       `${set('row', `(i32.div_u ${get('i')} ${i32(parts)})`)} ${set('part', `(i32.rem_u ${get('i')} ${i32(parts)})`)}
       ${set('p', `(i32.div_u ${times(get('part'), i32(cells))} ${i32(parts)})`)}
       ${set('stop', `(i32.div_u ${times(plus(get('part'), i32(1)), i32(cells))} ${i32(parts)})`)}
-      ${at('x', x, 8, stepX)} ${at('w', w, 0, cellBytes)} ${gradient ? at('a', 'input1', 4, cellBytes) : ''}
+      ${at('x', x, 8, stepX)} ${at('w', w, 0, cellBytes)} ${a ? at('a', a, 4, cellBytes) : ''}
       ${loopUpTo(
         'p',
         get('stop'),
@@ -127,12 +139,12 @@ export function renderRegular(call: KernelCall): WasmRendering {
   const names = 'i to row part p stop c m x w a'.split(' ');
   return {
     text: runFunction(
-      inputs.length,
-      2,
+      inputs.length + (places ? 1 : 0),
+      3,
       `${locals('i32', ...names)} ${locals('v128', 's', 'r', 'v', 'better')}`,
       body,
     ),
-    tables: [table, runs],
+    tables: [table, runs, more],
   };
 }
 

@@ -26,7 +26,7 @@ import {
   times,
   zeroMargins,
 } from '../wasm-text.ts';
-import { isRegular, places, renderRegular } from './regular.ts';
+import { isRegular, renderRegular, tapOfMaximum } from './regular.ts';
 import type { Window } from './spec.ts';
 
 /** Most threads that take part where rows of scratch are needed. */
@@ -60,7 +60,7 @@ export function renderWindow(call: KernelCall): WasmRendering {
   const rowBytes = Math.ceil((rowElements * 4 + 16) / 64) * 64;
 
   const start = kernel.kind === 'unpool' ? set('s', splat(0)) : '';
-  const result = kernel.kind === 'argmax' ? places(kernel) : get('s');
+  const result = kernel.kind === 'argmax' ? tapOfMaximum(kernel) : get('s');
   const field = (read: string, o: number) => `(i32.load offset=${o} ${get(read)})`;
   const here = plus(plus(get('a'), field('f', 0)), get('c'));
   const tap = `(f32x4.convert_i32x4_s (i32x4.splat ${plus(get('t'), field('f', 8))}))`;

@@ -8,7 +8,8 @@ import { elementCount, hasMargin, pack, sameLayout, spread } from '../../tensor/
 import type { CallTime, Executable, PlannedTensor, ProgramPlan } from '../backend.ts';
 import { assemble } from './assemble.ts';
 import { allocate, type MemoryMap, mapMemory, sizeOf } from './memory.ts';
-import { renderCalls } from './rendered.ts';
+import type { Pass } from './passes.ts';
+import { renderPasses } from './rendered.ts';
 import { sharesOf } from './shares.ts';
 import { instantiate, type Run, runPhase, type Step, type Steps } from './steps.ts';
 import type { Team } from './team.ts';
@@ -20,9 +21,9 @@ export async function compile(
   team: Team,
   measure: boolean,
 ): Promise<Executable> {
-  const { keys, renderings } = renderCalls(plan, target);
+  const { passes, keys, renderings } = renderPasses(plan, target);
   debug(4, () => [...renderings.values()].map(({ text }) => text));
-  const map = mapMemory(plan, keys, renderings, team.threads);
+  const map = mapMemory(plan, passes, keys, renderings, team.threads);
   const order = new Map([...renderings.keys()].map((key, i) => [key, i]));
   const modules: WebAssembly.Module[] = [];
   for (const { text } of renderings.values()) modules.push(await WebAssembly.compile(await assemble(text)));
@@ -34,30 +35,31 @@ export async function compile(
       if (table instanceof Int32Array) new Int32Array(memory.buffer, at, table.length).set(table);
       else new Float32Array(memory.buffer, at, table.length).set(table);
     });
-  const steps = plan.calls.map(({ call, inputs, output }, c): Step => {
+  const steps = passes.map(({ calls, inputs, outputs }, c): Step => {
     const { phases = 1, workspace = 0 } = renderings.get(keys[c])!;
-    const addresses = [output, ...inputs].map(i => map.tensors[i]);
+    const addresses = [...outputs, ...inputs].map(i => map.tensors[i]);
     return {
       module: order.get(keys[c])!,
       addresses: [...addresses, ...map.tables.get(keys[c])!, map.scratch[c]],
       workspace: { at: map.workspace[c], bytes: workspace },
       firstPhase: map.prepared[c] ? 1 : 0,
       phases,
-      shares: sharesOf(call, team.threads),
+      shares: sharesOf(calls, team.threads),
     };
   });
   const program = { memory, modules, steps };
   const runs = instantiate(program);
-  prepareConstants(plan, keys, renderings, map, program, runs);
+  prepareConstants(plan, passes, keys, renderings, map, program, runs);
   for (const [i, tensor] of plan.tensors.entries())
     if (tensor.data && map.tensors[i] >= 0)
       spread(tensor.layout, tensor.data, view(memory, tensor, map.tensors[i]));
-  return new WasmExecutable(plan, map.tensors, program, runs, team, measure);
+  return new WasmExecutable(plan, passes, map.tensors, program, runs, team, measure);
 }
 
 // Runs phase 0 of the calls that prepare from constants, once for each place it fills.
 function prepareConstants(
   plan: ProgramPlan,
+  passes: readonly Pass[],
   keys: readonly string[],
   renderings: ReadonlyMap<string, WasmRendering>,
   map: MemoryMap,
@@ -69,7 +71,7 @@ function prepareConstants(
     spread(layout, data!, view(memory, plan.tensors[i], at));
   };
   const filled = new Set<number>();
-  plan.calls.forEach(({ inputs }, c) => {
+  passes.forEach(({ inputs }, c) => {
     if (!map.prepared[c] || filled.has(map.scratch[c])) return;
     filled.add(map.scratch[c]);
     const { prepare = [] } = renderings.get(keys[c])!;
@@ -93,6 +95,7 @@ const view = (memory: WebAssembly.Memory, { layout }: PlannedTensor, at: number)
 
 class WasmExecutable implements Executable {
   private readonly plan: ProgramPlan;
+  private readonly passes: readonly Pass[];
   private readonly places: readonly number[];
   private readonly program: Steps;
   private readonly runs: readonly Run[];
@@ -102,6 +105,7 @@ class WasmExecutable implements Executable {
 
   constructor(
     plan: ProgramPlan,
+    passes: readonly Pass[],
     places: readonly number[],
     program: Steps,
     runs: readonly Run[],
@@ -109,12 +113,13 @@ class WasmExecutable implements Executable {
     measure: boolean,
   ) {
     this.plan = plan;
+    this.passes = passes;
     this.places = places;
     this.program = program;
     this.team = team;
     this.runs = runs;
     this.number = team.load(program);
-    this.seconds = measure ? new Float64Array(plan.calls.length) : undefined;
+    this.seconds = measure ? new Float64Array(passes.length) : undefined;
   }
 
   async write(tensor: number, data: Float32Array): Promise<void> {
@@ -142,10 +147,10 @@ class WasmExecutable implements Executable {
   times(): CallTime[] {
     const { seconds } = this;
     if (!seconds) return [];
-    return this.plan.calls.map(({ label, call }, i) => ({
-      label,
+    return this.passes.map(({ calls }, i) => ({
+      label: [...new Set(calls.map(c => c.label))].join(' + '),
       seconds: seconds[i],
-      flops: flopsOf(call),
+      flops: calls.reduce((sum, { call }) => sum + flopsOf(call), 0),
     }));
   }
 

@@ -6,6 +6,7 @@ import type { WasmRendering } from '../../../kernels/wasm.ts';
 import { NdconvError } from '../../errors.ts';
 import { elementCount } from '../../tensor/layout.ts';
 import type { ProgramPlan } from '../backend.ts';
+import type { Pass } from './passes.ts';
 
 const PAGE = 65536;
 const LIMIT = 65536 * PAGE;
@@ -21,28 +22,29 @@ export interface MemoryMap {
   readonly tensors: readonly number[];
   /** By kernel key. */
   readonly tables: ReadonlyMap<string, number[]>;
-  /** By call: working memory, and that of the threads. */
+  /** By pass: working memory, and that of the threads. */
   readonly scratch: readonly number[];
   readonly workspace: readonly number[];
-  /** By call: whether its first phase is run once, before the first run. */
+  /** By pass: whether its first phase is run once, before the first run. */
   readonly prepared: readonly boolean[];
   /** Where constants that are not kept lie while they are prepared from. */
   readonly staging: number;
   readonly bytes: number;
 }
 
-/** Places everything; `keys` names the rendering of each call. What is too large is refused on allocation. */
+/** Places everything; `keys` names the rendering of each pass. What is too large is refused on allocation. */
 export function mapMemory(
   plan: ProgramPlan,
+  passes: readonly Pass[],
   keys: readonly string[],
   renderings: ReadonlyMap<string, Needs>,
   threads: number,
 ): MemoryMap {
   const needs = keys.map(key => renderings.get(key)!);
-  const prepared = plan.calls.map(
+  const prepared = passes.map(
     ({ inputs }, c) => needs[c].prepare?.every(i => plan.tensors[inputs[i]].role === 'constant') ?? false,
   );
-  const dropped = onlyPrepared(plan, needs, prepared);
+  const dropped = onlyPrepared(plan, passes, needs, prepared);
   const tensors = closeGaps(plan, dropped);
 
   // Room for the constants of one call behind all that lasts from the start; temporaries are written there later.
@@ -50,7 +52,7 @@ export function mapMemory(
     const temporary = role === 'temporary' || role === 'output' || aliasOf !== undefined || dropped.has(i);
     return temporary ? end : Math.max(end, aligned(tensors[i] + elementCount(layout) * 4 + SLACK));
   }, 0);
-  const staged = plan.calls.map(({ inputs }, c) =>
+  const staged = passes.map(({ inputs }, c) =>
     prepared[c] ? stagedOf(needs[c], inputs, dropped).reduce((sum, i) => sum + sizeOf(plan, i), 0) : 0,
   );
   const removed = [...dropped].reduce((sum, i) => sum + extentOf(plan, i), 0);
@@ -64,7 +66,7 @@ export function mapMemory(
     [...renderings].map(([key, r]) => [key, (r.tables ?? []).map(t => reserve(t.byteLength))]),
   );
   const forms = new Map<string, number>();
-  const kept = plan.calls.map(({ inputs }, c) => {
+  const kept = passes.map(({ inputs }, c) => {
     const { prepare = [], form = keys[c], scratch = 0 } = needs[c];
     if (!prepared[c]) return -1;
     const name = `${form} of ${prepare.map(i => inputs[i])}`;
@@ -100,6 +102,7 @@ export const sizeOf = (plan: ProgramPlan, i: number): number =>
 // Constants that no call reads but to prepare from, and that no other tensor shares bytes with.
 function onlyPrepared(
   plan: ProgramPlan,
+  passes: readonly Pass[],
   needs: readonly Needs[],
   prepared: readonly boolean[],
 ): ReadonlySet<number> {
@@ -109,7 +112,7 @@ function onlyPrepared(
   for (const { aliasOf } of plan.tensors) if (aliasOf !== undefined) found.delete(aliasOf);
   for (const [i, { aliasOf }] of plan.tensors.entries()) if (aliasOf !== undefined) found.delete(i);
   for (const { value } of plan.updates) found.delete(value);
-  for (const [c, { inputs }] of plan.calls.entries())
+  for (const [c, { inputs }] of passes.entries())
     for (const [position, i] of inputs.entries())
       if (!prepared[c] || !needs[c].prepare!.includes(position)) found.delete(i);
   return found;

@@ -1,4 +1,4 @@
-// The kernels of a program as text, one for all calls that are equal, and from them what the program will take: nothing
+// The kernels of a program as text, one for all passes that are equal, and from them what the program will take: nothing
 // is assembled or allocated here.
 
 import { keyOf } from '../../../kernels/kernel.ts';
@@ -6,20 +6,22 @@ import type { RenderWasm, WasmRendering, WasmTarget } from '../../../kernels/was
 import { wasmRenderings } from '../../../kernels/wasm-table.ts';
 import type { ProgramPlan } from '../backend.ts';
 import { allocatedBytes, mapMemory } from './memory.ts';
+import { type Pass, passesOf } from './passes.ts';
 
-/** Renderings by key, and the key of each call. */
-export function renderCalls(
+/** The passes of a plan, renderings by key, and the key of each pass. */
+export function renderPasses(
   plan: ProgramPlan,
   target: WasmTarget,
-): { keys: string[]; renderings: Map<string, WasmRendering> } {
+): { passes: Pass[]; keys: string[]; renderings: Map<string, WasmRendering> } {
   const renderings = new Map<string, WasmRendering>();
-  const keys = plan.calls.map(({ call, inputs }) => {
+  const passes = passesOf(plan);
+  const keys = passes.map(({ calls, inputs, rendering, key: more }) => {
     const constants = inputs.map(i => plan.tensors[i].role === 'constant');
-    const key = `${keyOf(call)} ${constants.map(Number).join('')}`;
-    if (!renderings.has(key)) renderings.set(key, render(call, target, constants));
+    const key = `${calls.map(({ call }) => keyOf(call)).join()} ${more} ${constants.map(Number).join('')}`;
+    if (!renderings.has(key)) renderings.set(key, rendering?.() ?? render(calls[0].call, target, constants));
     return key;
   });
-  return { keys, renderings };
+  return { passes, keys, renderings };
 }
 
 const render: RenderWasm = (call, target, constants) =>
@@ -30,6 +32,6 @@ const render: RenderWasm = (call, target, constants) =>
  * working memory. Values of constants are not looked at. Throws MemoryError where that cannot be addressed.
  */
 export function programBytes(plan: ProgramPlan, target: WasmTarget): number {
-  const { keys, renderings } = renderCalls(plan, target);
-  return allocatedBytes(mapMemory(plan, keys, renderings, target.threads ?? 1).bytes);
+  const { passes, keys, renderings } = renderPasses(plan, target);
+  return allocatedBytes(mapMemory(plan, passes, keys, renderings, target.threads ?? 1).bytes);
 }

@@ -7,7 +7,7 @@ import { debug } from '../../debug.ts';
 import { assemble } from './assemble.ts';
 import { compile } from './executable.ts';
 import { mayWiden } from './features.ts';
-import { renderCalls } from './rendered.ts';
+import { renderPasses } from './rendered.ts';
 import { samplePlan, selfCheck } from './self-check.ts';
 import { Team } from './team.ts';
 import { circumstances, recall, recordPath, remember } from './wide-record.ts';
@@ -41,7 +41,7 @@ async function tryWide(anew: boolean): Promise<boolean> {
 async function check(): Promise<boolean> {
   const target = { relaxed: true, wide: true };
   // The assembler is WebAssembly itself: used once before, so that the baseline compiler takes it, in a tenth of the time.
-  for (const { text } of renderCalls(samplePlan(), target).renderings.values()) await assemble(text);
+  for (const { text } of renderPasses(samplePlan(), target).renderings.values()) await assemble(text);
   setFlagsFromString('--experimental-wasm-revectorize');
   // The baseline compiler does not widen: check what the optimising one makes, as it will of the hot loops of long runs.
   setFlagsFromString('--no-liftoff');
