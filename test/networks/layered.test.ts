@@ -1,44 +1,23 @@
-// Networks written out layer by layer: what they compute against the same operations called one by one, weights from
-// files of every kind and order, and descriptions that are refused.
+// Networks written out layer by layer: what they compute against the same operations called one by one, and
+// weights from files of every kind and order.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'tape';
-import { createReferenceBackend } from '../../src/backends/reference.ts';
 import { NdconvError } from '../../src/errors.ts';
 import { writeNpz } from '../../src/formats/npz.ts';
-import { loadKnownNetwork } from '../../src/networks/architectures.ts';
 import { channelsByLayer, describeNetwork } from '../../src/networks/describe.ts';
-import { evaluateNetwork, planNetwork } from '../../src/networks/evaluate.ts';
+import { planNetwork } from '../../src/networks/evaluate.ts';
 import { type LayerDescription, layeredNetwork, planLayers } from '../../src/networks/layered.ts';
-import { type LayerTypeName, layerTypes } from '../../src/networks/layers.ts';
-import type { Network } from '../../src/networks/network.ts';
+import { layerTypes } from '../../src/networks/layers.ts';
 import { randomFilters } from '../../src/networks/random-filters.ts';
-import { type NamedTensor, readWeights, type WeightOrder } from '../../src/networks/weights.ts';
-import { createRandom } from '../../src/random.ts';
+import { type NamedTensor, readWeights } from '../../src/networks/weights.ts';
 import { product } from '../../src/tensor/layout.ts';
 import { relativeError } from '../conformance/evaluate.ts';
-import { realData, temporaryFolder, testWith } from '../formats/support.ts';
+import { temporaryFolder } from '../formats/support.ts';
+import { file, layers, noise, outputOf, tensorsOutFirst } from './written-out.ts';
 
 const folder = temporaryFolder();
-
-function noise(shape: readonly number[], seed: number): NamedTensor {
-  const random = createRandom(seed);
-  return { shape, data: Float32Array.from({ length: product(shape) }, () => random.normal()) };
-}
-
-/** What the last layer makes of noise. */
-async function outputOf(network: Network, shape: readonly number[], seed = 1) {
-  const backend = await createReferenceBackend();
-  const last = network.layers.at(-1)!.name;
-  return (await evaluateNetwork(network, noise(shape, seed), [last], backend)).get(last)!;
-}
-
-const file = (tensors: Record<string, NamedTensor>, order: WeightOrder = 'out-first') => ({
-  path: 'weights.npz',
-  tensors: new Map(Object.entries(tensors)),
-  order,
-});
 
 /** A layer of every type in some network of the rank, each at least once. */
 const everyType = (rank: number): LayerDescription[] => [
@@ -163,21 +142,6 @@ function permute({ shape, data }: NamedTensor, permutation: number[]): NamedTens
 }
 
 // As PyTorch and Keras would store the same network: conv 3×2, transposed conv 2×2 in two groups, flatten, dense.
-const layers: LayerDescription[] = [
-  { name: 'a', type: 'convolution', kernel: [3, 2], filters: 6, groups: 2 },
-  { name: 'b', type: 'transposed-convolution', strides: 2, groups: 2 },
-  { type: 'flatten' },
-  { name: 'c', type: 'dense' },
-];
-const tensorsOutFirst: Record<string, NamedTensor> = {
-  'a.weight': noise([6, 2, 3, 2], 1),
-  'a.bias': noise([6], 2),
-  'b.weight': noise([6, 4, 2, 2], 3),
-  // The rows of flatten are 8 channels of 6×6 cells, channels first.
-  'c.weight': noise([3, 8 * 36], 4),
-  'c.bias': noise([3], 5),
-};
-
 test('weights out first and out last make the same network, flatten included', async t => {
   const c = permute({ ...tensorsOutFirst['c.weight'], shape: [3, 8, 36] }, [2, 1, 0]);
   const tensorsOutLast = {
@@ -255,119 +219,6 @@ test('random weights depend on the seed and the name alone', async t => {
   t.notDeepEqual(weights(2, [conv]).data, data);
 });
 
-test('descriptions with mistakes are refused, each at its place', t => {
-  const image = { rank: 2, channels: 3 };
-  const conv: LayerDescription = { type: 'convolution', kernel: 3, filters: 4 };
-  const weights = file({ ...tensorsOutFirst, 'b.bias': noise([3], 1) });
-  type Mistake = [layers: any[], at: (string | number)[], says: RegExp, near?: string];
-  const mistakes: Mistake[] = [
-    [[{ type: 'relo' }], [0, 'type'], /no layer type 'relo'/, 'relu'],
-    [
-      [{ ...conv, stride: 2 }],
-      [0, 'stride'],
-      /a convolution layer has no 'stride'; it takes kernel, filters, strides/,
-    ],
-    [[{ type: 'relu', slope: 2 }], [0, 'slope'], /a relu layer has no 'slope'; it takes no parameters/],
-    [[{ ...conv, kernel: 0 }], [0, 'kernel'], /kernel must be an integer from 1, .* but is 0/],
-    [[{ ...conv, kernel: 2.5 }], [0, 'kernel'], /but is 2.5/],
-    [[{ ...conv, kernel: [3] }], [0, 'kernel'], /kernel has 1 entries, but the network has rank 2/],
-    [[{ ...conv, padding: [[1, 1]] }], [0, 'padding'], /padding has 1 entries/],
-    [
-      [{ ...conv, padding: [1, 1] }],
-      [0, 'padding'],
-      /padding must be an integer from 0, or same or valid, or a list/,
-    ],
-    [[{ ...conv, padding: 'some' }], [0, 'padding'], /but is "some"/],
-    [[{ ...conv, paddingMode: 'mirror' }], [0, 'paddingMode'], /must be zeros or reflect or replicate/],
-    [[{ ...conv, groups: 2 }], [0, 'groups'], /2 groups do not divide the 3 channels/],
-    [
-      [{ type: 'convolution', filters: 4 }],
-      [0, 'type'],
-      /convolution1 \(convolution\) needs 'kernel': size of the kernel/,
-    ],
-    [[{ type: 'max-pool' }], [0, 'type'], /a max-pool layer needs 'window'/],
-    [[{ type: 'batch-norm' }], [0, 'type'], /needs weights from a weights file/],
-    [[{ type: 'affine' }], [0, 'type'], /needs scale or shift, or weights/],
-    [[{ type: 'affine', scale: [1, 2] }], [0, 'scale'], /scale has 2 numbers, the layer reads 3 channels/],
-    [
-      [
-        { ...conv, name: 'x' },
-        { type: 'relu', name: 'x' },
-      ],
-      [1, 'name'],
-      /two layers are named 'x'/,
-    ],
-    [[{ ...conv, name: 'input' }], [0, 'name'], /'input' is the network's input/],
-    [
-      [conv, { type: 'relu', from: 'convolution2' }],
-      [1, 'from'],
-      /no layer before relu1 is named/,
-      'convolution1',
-    ],
-    [
-      [conv, { type: 'add', from: ['input', 'conv'] }],
-      [1, 'from', 1],
-      /no layer before add1 is named 'conv'/,
-    ],
-    [[conv, { type: 'add' }], [1, 'type'], /reads two layers or more: name them with from/],
-    [[conv, { type: 'relu', from: ['input', 'convolution1'] }], [1, 'from'], /reads one layer, not 2/],
-    [[{ type: 'dense', filters: 3 }], [0, 'type'], /put flatten or global-average-pool before it/],
-    [[{ type: 'flatten' }, { type: 'dense', filters: 3 }], [1, 'type'], /needs 'inputs'/],
-    [[{ type: 'flatten' }, conv], [1, 'type'], /reads cells in space, but flatten1 gives one row/],
-    [[{ ...conv, weights: 'a' }], [0, 'weights'], /takes its weights from a file, but none is given/],
-  ];
-  const withFile: Mistake[] = [
-    [[{ ...conv, weights: 'aa' }], [0, 'weights'], /holds no tensor 'aa.weight'/, 'a'],
-    [
-      [conv],
-      [0],
-      /holds no tensor 'convolution1.weight' .* name its tensors with weights, or write weights: random/,
-    ],
-    [
-      [{ type: 'convolution', weights: 'a' }],
-      [0, 'weights'],
-      /'a.weight' of weights.npz is \[6, 2, 3, 2\], but \[any, 3, any, any\]/,
-    ],
-    [[{ type: 'convolution', weights: 'c' }], [0, 'weights'], /\[3, 288\], .* the network has rank 2/],
-    [
-      [{ type: 'batch-norm', weights: 'a' }],
-      [0, 'weights'],
-      /no tensor 'a.running_mean'.*it holds a.weight, a.bias/,
-    ],
-    [[{ ...conv, weights: { weight: 'a' } }], [0, 'weights'], /has no 'weight'; it has weights, bias/],
-    [[{ ...conv, weights: { bias: 'a.bias' } }], [0, 'weights'], /weights names no 'weights'/],
-    [[{ ...conv, weights: { weights: 'a' } }], [0, 'weights'], /holds no tensor 'a'/],
-    [[{ type: 'affine', scale: 2, weights: 'a' }], [0, 'weights'], /from one place only/],
-  ];
-  const check = ([layers, at, says, near]: Mistake, given?: typeof weights) => {
-    const { problems } = planLayers({ ...image, layers }, 0, given);
-    t.deepEqual(problems[0]?.at, at, `${JSON.stringify(layers)}`);
-    t.match(problems[0]?.message ?? '', says);
-    if (near) t.ok(problems[0]?.candidates?.includes(near), `${near} is named`);
-    t.equal(problems.length, 1, 'and nothing else');
-  };
-  for (const mistake of mistakes) check(mistake);
-  for (const mistake of withFile) check(mistake, weights);
-  const bias = planLayers(
-    { rank: 2, channels: 6, layers: [{ name: 'b', type: 'transposed-convolution' }] },
-    0,
-    weights,
-  );
-  t.match(bias.problems[0].message, /its bias in weights.npz has 3 numbers, 4 are wanted/);
-
-  try {
-    layeredNetwork({ ...image, layers: [conv, { type: 'relo' as LayerTypeName }, { type: 'max-pool' }] }, 0);
-    t.fail('it was not refused');
-  } catch (error) {
-    t.ok(error instanceof NdconvError && error.tag === 'NetworkError', String(error));
-    t.match(
-      String(error),
-      /layers\[1\]\.type: there is no layer type 'relo'; there are convolution, .*1 more problem/,
-    );
-  }
-  t.end();
-});
-
 test('a network is described layer by layer', t => {
   const network = randomFilters({ rank: 3, channels: 1, kernels: [3, 5], filters: 8, blocks: 2, seed: 1 });
   t.deepEqual(describeNetwork(network), [
@@ -382,61 +233,3 @@ test('a network is described layer by layer', t => {
   ]);
   t.end();
 });
-
-const vggFile = 'models/vgg19_normalised/vgg19_normalised_to_conv3_1.safetensors';
-
-testWith(vggFile, 'VGG-19 written out is the known one', async (t, path) => {
-  const conv = (index: number): LayerDescription => ({
-    type: 'convolution',
-    weights: `features.${index}`,
-    padding: 1,
-    paddingMode: 'reflect',
-  });
-  const relu = { type: 'relu' } as const;
-  const pool = { type: 'max-pool', window: 2 } as const;
-  const layers = [
-    { type: 'convolution', weights: 'preprocess' } as const,
-    ...[conv(0), relu, conv(2), relu, pool, conv(5), relu, conv(7), relu, pool, conv(10), relu],
-  ];
-  const weights = { path, tensors: await readWeights(path), order: 'out-first' } as const;
-  const written = layeredNetwork({ rank: 2, channels: 3, layers }, 0, weights);
-  const known = await loadKnownNetwork('vgg19', path);
-  t.equal(
-    relativeError((await outputOf(written, [9, 8, 3])).data, (await outputOf(known, [9, 8, 3])).data),
-    0,
-  );
-});
-
-testWith(vggFile, 'the file of another network is refused', async (t, vgg) => {
-  const squeezenet = realData('models/squeezenet1_1/squeezenet1_1.safetensors');
-  for (const [name, path, says] of [
-    [
-      'vgg19',
-      squeezenet,
-      /vgg19 has no place for features.3.squeeze.weight, .* and 45 more: it is the file of another/,
-    ],
-    ['squeezenet1_1', vgg, /no tensor 'features.3.squeeze.weight'; it holds /],
-  ] as const)
-    try {
-      await loadKnownNetwork(name, path);
-      t.fail('it was not refused');
-    } catch (error) {
-      t.ok(error instanceof NdconvError && error.tag === 'NetworkError', String(error));
-      t.match(String(error), says);
-    }
-});
-
-testWith(
-  'models/squeezenet1_1/squeezenet1_1.safetensors',
-  'known networks take RGB in [0, 1]',
-  async (t, path) => {
-    const { layers } = await loadKnownNetwork('squeezenet1_1', path);
-    t.equal(layers[0].name, 'preprocess');
-    const { scale, shift } = layers[0].weights!;
-    const mean = [0.485, 0.456, 0.406].map((m, c) => m * scale.data[c] + shift.data[c]);
-    t.ok(Math.max(...mean.map(Math.abs)) < 1e-6, 'the mean of ImageNet becomes 0');
-    t.ok(Math.abs(scale.data[0] - 1 / 0.229) < 1e-5, 'and its deviation 1');
-    const plain = await loadKnownNetwork('squeezenet1_1', path, { normalise: false });
-    t.equal(plain.layers[0].name, 'conv1', 'normalise: false leaves it out');
-  },
-);
