@@ -26,7 +26,7 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
 }
 
-/** `loss 0.01234  12/200  3.1/s  1 min 02 s left`. */
+/** `12/200  1 min 02 s left  loss 0.01234  3.1/s`: what matters most first, for a narrow terminal cuts off the end. */
 function describeProgress({
   figures = {},
   iteration,
@@ -38,16 +38,19 @@ function describeProgress({
   return [
     ...(message ? [message] : []),
     ...(iteration !== undefined && iterations !== undefined ? [`${iteration}/${iterations}`] : []),
+    ...(left === undefined ? [] : [`${formatSeconds(left)} left`]),
     ...Object.entries(figures).map(([name, value]) => `${name} ${value.toPrecision(4)}`),
     ...(rate === undefined
       ? []
       : [rate >= 1 ? `${rate.toPrecision(2)}/s` : `${(1 / rate).toPrecision(2)} s each`]),
-    ...(left === undefined ? [] : [`${formatSeconds(left)} left`]),
   ].join('  ');
 }
 
 /** Milliseconds between plain lines of progress. */
 const lineInterval = 5000;
+
+/** Letters of the bar, and on terminals narrower than so many columns. */
+const barSize = { usual: 24, narrow: 8, columns: 80 };
 
 /** A display on standard output. */
 export async function createDisplay(): Promise<Display> {
@@ -74,8 +77,9 @@ export async function createDisplay(): Promise<Display> {
     if (progress) {
       if (!bar) {
         const format = `  ${colours.good('{bar}')} {percentage}%  {text}`;
+        const barsize = process.stdout.columns < barSize.columns ? barSize.narrow : barSize.usual;
         bar = new progress.SingleBar(
-          { format, hideCursor: true, clearOnComplete: true, barsize: 24, gracefulExit: false },
+          { format, hideCursor: true, clearOnComplete: true, barsize, gracefulExit: false },
           progress.Presets.shades_classic,
         );
         bar.start(100, 0, { text: '' });
