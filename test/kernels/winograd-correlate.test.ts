@@ -24,7 +24,8 @@ const correlation = fc.integer({ min: 1, max: 4 }).chain(rank =>
     batch: fc.integer({ min: 1, max: 3 }),
     together: fc.integer({ min: 1, max: 3 }),
     channels: fc.constantFrom(1, 3, 4, 7, 8, 16),
-    filters: fc.constantFrom(1, 3, 4, 8, 12, 19, 24),
+    filters: fc.constantFrom(1, 3, 4, 8, 12, 19, 24, 32),
+    slices: fc.constantFrom(1, 2, 4),
     parts: fc.integer({ min: 1, max: 5 }),
     relaxed: fc.boolean(),
     wide: fc.boolean(),
@@ -57,6 +58,8 @@ tape('winograd correlation: random shapes, tiles, blocks and parts of rank 1 to 
       taps: [1, ...of(d => d.taps)],
       block: [c.together, ...of(d => d.block)],
       parts: c.parts,
+      // Only whole blocks of channels can be cut into slices.
+      slices: (c.filters / (c.wide ? 16 : 8)) % c.slices ? 1 : c.slices,
     };
     // Larger margins than needed on both.
     const inputs = shapes.map((shape, i) =>

@@ -57,13 +57,14 @@ const convolution = fc.integer({ min: 1, max: 4 }).chain(rank =>
     batch: fc.integer({ min: 1, max: 3 }),
     together: fc.integer({ min: 1, max: 3 }),
     channels: fc.constantFrom(...[1, 3, 4, 7, 8, 16]),
-    filters: fc.constantFrom(...[1, 3, 4, 8, 12, 19, 24]),
+    filters: fc.constantFrom(...[1, 3, 4, 8, 12, 19, 24, 32]),
     flip: fc.boolean(),
     transpose: fc.boolean(),
     bias: fc.boolean(),
     relu: fc.boolean(),
     relaxed: fc.boolean(),
     wide: fc.boolean(),
+    slices: fc.constantFrom(1, 2, 4),
   }),
 );
 
@@ -115,6 +116,8 @@ async function faultsOf(c: Convolution): Promise<string[]> {
     taps: [1, ...of(d => d.taps)],
     block: [c.together, ...of(d => d.block)],
     shared: c.shared,
+    // Only whole blocks of weights can be cut into slices.
+    slices: (c.filters / (c.wide ? 16 : 8)) % c.slices ? 1 : c.slices,
   };
   const w = c.transpose ? [c.filters, c.channels] : [c.channels, c.filters];
   const shapes = [
@@ -180,11 +183,11 @@ tape('winograd: chosen where it pays', t => {
   t.ok(chooseWinograd(deep, plain, true), 'deep and small with constant weights');
   t.notOk(chooseWinograd(deep, plain, false), 'but not where they change with every run');
   const large = callOf([56, 56], [3, 3], 256, 256);
-  const blocks = (threads: number) => {
-    const target = { ...plain, threads };
-    return geometryOf(large, chooseWinograd(large, target)!).blocks;
-  };
-  t.ok(blocks(4) >= 4, 'as many blocks as threads at least');
+  for (const threads of [2, 4]) {
+    const choice = chooseWinograd(large, { ...plain, threads })!;
+    const pieces = geometryOf(large, choice).blocks * (choice.slices ?? 1);
+    t.ok(pieces >= threads, `${pieces} pieces of work for ${threads} threads`);
+  }
   t.end();
 });
 

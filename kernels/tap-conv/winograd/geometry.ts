@@ -21,6 +21,8 @@ export interface Choice {
    * way to the products: its taps in reverse are those transforms with inputs and outputs in reverse.
    */
   readonly shared?: boolean;
+  /** Equal slices of the output channels, whole blocks of weights each: a block of tiles × a slice is a piece of work. */
+  readonly slices?: number;
 }
 
 /** One dimension of a block. */

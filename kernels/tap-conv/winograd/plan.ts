@@ -137,10 +137,18 @@ function bestBlock(
   { tile, taps, shared }: Tile,
   constant: boolean,
 ): PricedChoice {
-  const priced = blocksFor(tile, cellsOf(call)).map(block =>
-    priceOf(call, target, { tile, taps, block, shared }, constant),
+  const priced = blocksFor(tile, cellsOf(call)).flatMap(block =>
+    slicesFor(channelsOf(call.output), target).map(slices =>
+      priceOf(call, target, { tile, taps, block, shared, slices }, constant),
+    ),
   );
   return priced.reduce((best, next) => (next.time < LARGER.block * best.time ? next : best));
+}
+
+/** Into how many slices so many output channels may be cut; for one thread, not at all. */
+export function slicesFor(channels: number, { wide, threads = 1 }: WasmTarget): number[] {
+  const blocks = channels / (wide ? 16 : 8);
+  return [1, 2, 4, 8].filter(n => n === 1 || (n < 2 * threads && blocks % n === 0));
 }
 
 /** Output cells along each dimension, of one of the undilated convolutions that a dilated one consists of. */
@@ -190,7 +198,7 @@ export function blocksFor(tile: readonly number[], cells: readonly number[]): nu
 
 // Counts what a thread does.
 function priceOf(call: KernelCall, target: WasmTarget, choice: Choice, constant: boolean): PricedChoice {
-  const { tile, taps, block } = choice;
+  const { tile, taps, block, slices = 1 } = choice;
   const { wide, relaxed, threads = 1 } = target;
   const price = wide ? WIDE : PLAIN;
   const { kernelShape, dilations } = call.kernel as TapConv;
@@ -206,22 +214,23 @@ function priceOf(call: KernelCall, target: WasmTarget, choice: Choice, constant:
   const blocks = product(dilations) * product(tile.map((m, a) => Math.ceil(cells[a] / (m * block[a]))));
 
   // A part of a register tile takes a third of its time at least.
+  const slice = width / slices;
   const vectors = Math.min(wide ? 4 : 2, width);
   const height = rowsFor(vectors, relaxed, wide);
   const [whole, rest] = [Math.floor(tiles / height), tiles % height];
   const rows = whole * height + (rest && Math.max(rest, height * 0.35));
-  const products = points * product(segments) * depth * 4 * width * rows;
-  const calls = points * Math.ceil(width / vectors) * (whole + Math.sign(rest));
+  const products = points * product(segments) * depth * 4 * slice * rows;
+  const calls = points * Math.ceil(slice / vectors) * (whole + Math.sign(rest));
 
-  const moves = movesOf({ n, tile, taps, grid, block }, depth, width);
+  const moves = movesOf({ n, tile, taps, grid, block }, depth, slice);
   const weights = points * product(segments) * depth * width * 64;
-  const held = points * tiles * (depth + width) * 16;
+  const held = points * tiles * (depth + slice) * 16;
   const memory = weights > LAST_CACHE ? 'memory' : 'cached';
-  const streamed = weights * (STREAM[memory] + (choice.shared ? TURN : 0));
+  const streamed = (weights / slices) * (STREAM[memory] + (choice.shared ? TURN : 0));
   const overflow = held * (OVERFLOW.find(o => held > o.bytes)?.price ?? 0);
   const each = products * price.product + calls * price.call + moves * price.move + streamed + overflow;
   const prepared = constant ? 0 : (weights * PREPARE[memory]) / threads;
-  const time = held > ROOM ? Number.POSITIVE_INFINITY : Math.ceil(blocks / threads) * each + prepared;
+  const time = held > ROOM ? Number.POSITIVE_INFINITY : Math.ceil((blocks * slices) / threads) * each + prepared;
   return { ...choice, time, weights };
 }
 

@@ -14,6 +14,9 @@ export interface Products {
   readonly depth: number;
   readonly width: number;
   readonly block: number;
+  /** Output channels that there are weights of, and bytes of those before the first one wanted, of a single cell. */
+  readonly all: number;
+  readonly first: string;
   /** Bytes between points in V and in M. */
   readonly pointIn: number;
   readonly pointOut: number;
@@ -31,9 +34,11 @@ export interface Products {
 
 /** All products of a block, from area 0 to area 1 with the weights in scratch. */
 export function productsOf(
-  { points, rows, depth, width, block, pointIn, pointOut, segments, offsets, start, turned }: Products,
+  products: Products,
   { relaxed, wide }: WasmTarget,
 ): { text: string; functions: string[]; locals: string[] } {
+  const { points, rows, depth, width, block, all, first, pointIn, pointOut, segments, offsets, start, turned } =
+    products;
   const tile = rowsFor(block / 4, relaxed, wide);
   const narrow = width % block;
   const tiles = evenTiles(rows, tile);
@@ -66,9 +71,11 @@ export function productsOf(
     const next = turned ? blockBytes : lanes * depth * segments * 4;
     return `${turn} ${parts.join(' ')} ${bump('u', next)} ${bump('m', lanes * 4)} ${bump('b', lanes * 4)}`;
   };
-  // All blocks of K were passed over beside the first block of C: on to the next point.
-  const skip = turned ? bump('u', (depth / block - 1) * width * block * 4) : '';
-  const text = `${set('v', get('area0'))} ${set('u', get('scratch'))}
+  // On from the weights of a point that were passed over to those of the next; turned ones lie in blocks of C, of which
+  // only the first was passed over.
+  const perChannel = turned ? block : depth * segments;
+  const skip = bump('u', (all * depth * segments - width * perChannel) * 4);
+  const text = `${set('v', get('area0'))} ${set('u', plus(get('scratch'), times(first, i32(perChannel))))}
     ${loop(
       'p',
       points,
@@ -76,7 +83,7 @@ export function productsOf(
       ${width >= block ? loop('k', Math.floor(width / block), callWith(block)) : ''} ${narrow ? callWith(narrow) : ''}
       ${bump('v', pointIn)} ${skip}`,
     )}`;
-  if (turned) functions.push(turn(block, depth / block, width * block * 4));
+  if (turned) functions.push(turn(block, depth / block, all * block * 4));
   return { text, functions, locals: ['p', 'k', 'v', 'u', 'm', 'b'] };
 }
 

@@ -73,7 +73,9 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
   const [C, K] = [channelsOf(call.inputs[0]), channelsOf(call.output)];
   const lanes = target.wide ? 8 : 4;
   const [depth, width] = [C, K].map(n => Math.ceil(n / lanes) * lanes);
-  const [cellIn, cellOut] = [depth * 4, width * 4];
+  const { shared = false, slices = 1 } = choice;
+  const slice = width / slices;
+  const [cellIn, cellOut] = [depth * 4, slice * 4];
   const block = Math.min(target.wide ? 16 : 8, width);
   const tiles = sizeOf(dimensions.map(d => d.grid));
   const points = sizeOf(dimensions.map(d => d.n));
@@ -81,7 +83,6 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
   const area = Math.max(points * pointIn, points * pointOut, points * block * 8);
 
   // Weights of the convolution that this one is the gradient of have its channels in and out the other way round.
-  const { shared = false } = choice;
   const stored = shared ? { ...kernel, flip: false, transpose: false } : kernel;
   const channels = shared ? { C: K, K: C, depth: width, width: depth } : { C, K, depth, width };
   const weights = prepareWeights(stored, dimensions, { ...channels, block });
@@ -92,7 +93,8 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
     kernel.activation === 'relu',
   );
   const zeros = plus(get('scratch'), i32(weights.zerosAt));
-  const bias = `(select ${get('input2')} ${zeros} (i32.eq ${get('p')} ${i32(unitPoint(dimensions))}))`;
+  const biases = plus(get('input2'), get('slice'));
+  const bias = `(select ${biases} ${zeros} (i32.eq ${get('p')} ${i32(unitPoint(dimensions))}))`;
   const gridBytes = stridesOf(
     dimensions.map(d => d.grid),
     cellIn,
@@ -105,7 +107,9 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
       // From the first tile to the last that is wanted, those between that only serve segments included.
       rows: along(dimensions.map(d => d.tiles - 1)) / cellIn + 1,
       depth,
-      width,
+      width: slice,
+      all: width,
+      first: get('slice'),
       block,
       pointIn,
       pointOut,
@@ -158,17 +162,18 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
     copyBox(
       'copy_out',
       dimensions.map((d, a) => ({ word: 4 + dimensions.length + a, source: boxOut[a], target: d.pitchOut })),
-      K * 4,
+      Math.min(K, slice) * 4,
     ),
   ];
 
   const runs = marginRuns(call.output);
-  const main = `${zeroMargins(2, runs)} ${share('i', 'end', blocks)}
+  const main = `${zeroMargins(2, runs)} ${share('i', 'end', blocks * slices)}
     ${loopUpTo(
       'i',
       get('end'),
-      `${set('row', plus(get('table0'), times(get('i'), i32(words * 4))))}
-      ${set('from', plus(get('input0'), word(0)))} ${set('to', plus(get('output'), word(1)))}
+      `${set('row', plus(get('table0'), times(`(i32.div_u ${get('i')} ${i32(slices)})`, i32(words * 4))))}
+      ${set('slice', times(`(i32.rem_u ${get('i')} ${i32(slices)})`, i32(cellOut)))}
+      ${set('from', plus(get('input0'), word(0)))} ${set('to', plus(plus(get('output'), word(1)), get('slice')))}
       ${forward.join('\n')} ${products.text} ${inverse.join('\n')}`,
     )}`;
   const workspace = 2 * area + (shared ? depth * block * 4 : 0);
@@ -186,6 +191,7 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
     'area0',
     'area1',
     'panel',
+    'slice',
     'i',
     'end',
     'row',

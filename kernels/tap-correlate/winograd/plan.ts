@@ -12,7 +12,7 @@ import {
   OVERFLOW,
   PLAIN,
   ROOM,
-  type Tile,
+  slicesFor,
   tilesFor,
   WIDE,
   WORTH,
@@ -63,22 +63,31 @@ export function chooseWinograd(call: KernelCall, target: WasmTarget): PricedCorr
   if (!winogradFits(call)) return undefined;
   const { kernelShape } = call.kernel as TapCorrelate;
   const pieces: KernelCall = { ...call, output: call.inputs[1] };
+  const counted = { ...target, threads: THREADS };
   let best: PricedCorrelation | undefined;
   for (const tile of tilesFor([1, ...kernelShape], product(call.inputs[1].shape.slice(0, -1)))) {
     const found = blocksFor(tile.tile, cellsOf(pieces))
-      .map(block => priceOf(call, target, { ...tile, block }))
+      .map(block => bestSlices(call, counted, { ...tile, block }))
       .reduce((best, next) => (next.time < LARGER.block * best.time ? next : best));
     if (!best || found.time < LARGER.tile * best.time) best = found;
   }
-  return best && best.time < WORTH * directTime(call, target) ? best : undefined;
+  if (!best || best.time > WORTH * directTime(call, counted)) return undefined;
+  return bestSlices(call, target, best);
+}
+
+function bestSlices(call: KernelCall, target: WasmTarget, choice: Omit<Choice, 'slices'>): PricedCorrelation {
+  return slicesFor(channelsOf(call.inputs[1]), target)
+    .map(slices => priceOf(call, target, { ...choice, slices }))
+    .reduce((best, next) => (next.time < LARGER.block * best.time ? next : best));
 }
 
 function priceOf(
   call: KernelCall,
   target: WasmTarget,
-  choice: Tile & Pick<Choice, 'block'>,
+  choice: Choice,
 ): PricedCorrelation {
-  const { tile, taps, block } = choice;
+  const { tile, taps, block, slices = 1 } = choice;
+  const { threads = 1 } = target;
   const price = target.wide ? WIDE : PLAIN;
   const { kernelShape, dilations } = call.kernel as TapCorrelate;
   const lanes = target.wide ? 8 : 4;
@@ -91,6 +100,7 @@ function priceOf(
   const cells = cellsOf({ ...call, output: call.inputs[1] });
   const blocks = product(dilations) * product(tile.map((m, a) => Math.ceil(cells[a] / (m * block[a]))));
 
+  const slice = width / slices;
   const vectors = Math.min(target.wide ? 4 : 2, width);
   const heights = heightsFor(C, vectors * 4, target);
   // A low register tile waits for its sums.
@@ -98,23 +108,23 @@ function priceOf(
     (sum, [height, count]) => sum + count * Math.max(height, vectors > 2 ? 3 : 6),
     0,
   );
-  const calls = points * Math.ceil(width / vectors) * heights.reduce((sum, [, count]) => sum + count, 0);
-  const products = points * product(block) * rows * width;
-  const moves = movesOf({ n, tile, taps, grid, block }, depth, width);
+  const calls = points * Math.ceil(slice / vectors) * heights.reduce((sum, [, count]) => sum + count, 0);
+  const products = points * product(block) * rows * slice;
+  const moves = movesOf({ n, tile, taps, grid, block }, depth, slice);
   const sums = points * C * width * 16;
-  const held = product(n) * (product(grid) * depth + product(block) * width) * 16;
+  const held = product(n) * (product(grid) * depth + product(block) * slice) * 16;
   const overflow = held * (OVERFLOW.find(o => held > o.bytes)?.price ?? 0);
-  const added = ADD.find(a => sums > a.bytes)!.price * sums;
+  const added = ADD.find(a => sums / slices > a.bytes)!.price * (sums / slices);
   const each = products * price.product + calls * price.call + moves * price.move + overflow + added;
 
   const most = Math.min(PARTS, blocks, (blocks * product(block)) / PART, SUMS / sums);
   const parts = 2 ** Math.max(0, Math.floor(Math.log2(most)));
-  const last = (parts * added) / 2 + sums * 0.5;
+  const last = (parts * slices * added) / 2 + sums * 0.5;
   const time =
     held > ROOM || sums > SUMS
       ? Number.POSITIVE_INFINITY
-      : (Math.ceil(blocks / parts) * parts * each) / Math.min(parts, THREADS) + last / THREADS;
-  return { ...choice, parts, time: time * (THREADS / (target.threads ?? 1)) };
+      : Math.ceil((parts * slices) / threads) * Math.ceil(blocks / parts) * each + last / threads;
+  return { ...choice, parts, time };
 }
 
 /** Nanoseconds of the direct kernel. */

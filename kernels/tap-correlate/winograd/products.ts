@@ -14,6 +14,8 @@ export interface Sums {
   readonly C: number;
   readonly width: number;
   readonly block: number;
+  /** Channels of B that there are sums for, those of other slices included. */
+  readonly all: number;
   /** Bytes between tiles, and between points, in V and in D. */
   readonly stepIn: number;
   readonly stepOut: number;
@@ -32,7 +34,7 @@ export function sumsOf(
   sums: Sums,
   target: WasmTarget,
 ): { text: string; functions: string[]; locals: string[] } {
-  const { points, segments, C, width, block, pointIn, pointOut, offsets, runs } = sums;
+  const { points, segments, C, width, block, all, pointIn, pointOut, offsets, runs } = sums;
   const narrow = width % block;
   const widths = [...(width >= block ? [block] : []), ...(narrow ? [narrow] : [])];
   const functions = widths.flatMap(lanes =>
@@ -64,7 +66,7 @@ export function sumsOf(
       points,
       `${set('d', plus(get('area2'), times(get('p'), i32(pointOut))))}
       ${width >= block ? loop('k', Math.floor(width / block), over(block)) : ''} ${narrow ? over(narrow) : ''}
-      ${bump('v', pointIn)}`,
+      ${bump('v', pointIn)} ${bump('r', (all - width) * C * 4)}`,
     )}`,
   );
   return { text, functions, locals: ['segment', 'p', 'k', 'h', 'v', 'd', 'r'] };

@@ -36,7 +36,7 @@ import { tapsOf } from './taps.ts';
 export function renderWinograd(
   call: KernelCall,
   target: WasmTarget,
-  { parts: wanted, ...choice }: CorrelationChoice,
+  { parts: wanted, slices = 1, ...choice }: CorrelationChoice,
 ): WasmRendering {
   const kernel = call.kernel as TapCorrelate;
   const [a, b] = call.inputs;
@@ -46,7 +46,8 @@ export function renderWinograd(
   const [C, K] = [channelsOf(a), channelsOf(b)];
   const lanes = target.wide ? 8 : 4;
   const [depth, width] = [C, K].map(n => Math.ceil(n / lanes) * lanes);
-  const [cellIn, cellOut] = [depth * 4, width * 4];
+  const slice = width / slices;
+  const [cellIn, cellOut] = [depth * 4, slice * 4];
   const block = Math.min(target.wide ? 16 : 8, width);
   const [grid, tiles] = [product(dimensions.map(d => d.grid)), product(dimensions.map(d => d.tiles))];
   const points = product(dimensions.map(d => d.n));
@@ -108,7 +109,7 @@ export function renderWinograd(
         source: d.pitchOut,
         target: boxes[1][i],
       })),
-      K * 4,
+      Math.min(K, slice) * 4,
       dimensions[0].cellsOut * boxes[1][0],
     ),
   ];
@@ -153,7 +154,8 @@ export function renderWinograd(
       points,
       segments,
       C,
-      width,
+      width: slice,
+      all: width,
       block,
       stepIn: cellIn,
       stepOut: cellOut,
@@ -169,17 +171,19 @@ export function renderWinograd(
   const results = tapsOf(dimensions, { C, K, width, block, parts, bytes, taps: get('table1') });
 
   const range = (part: string) => `(i32.div_u ${times(part, i32(blocks))} ${i32(parts)})`;
-  const main = `${share('part', 'stop', parts)} ${loopUpTo(
-    'part',
+  const main = `${share('piece', 'stop', parts * slices)} ${loopUpTo(
+    'piece',
     get('stop'),
-    `${set('more', i32(0))} ${set('i', range(get('part')))} ${set('end', range(plus(get('part'), i32(1))))}
+    `${set('part', `(i32.div_u ${get('piece')} ${i32(slices)})`)}
+    ${set('slice', times(`(i32.rem_u ${get('piece')} ${i32(slices)})`, i32(cellOut)))}
+    ${set('more', i32(0))} ${set('i', range(get('part')))} ${set('end', range(plus(get('part'), i32(1))))}
     ${loopUpTo(
       'i',
       get('end'),
       `${set('row', plus(get('table0'), times(get('i'), i32(words * 4))))}
-      ${set('from_a', plus(get('input0'), word(0)))} ${set('from_b', plus(get('input1'), word(1)))}
+      ${set('from_a', plus(get('input0'), word(0)))} ${set('from_b', plus(plus(get('input1'), word(1)), get('slice')))}
       ${toPoints.join('\n')}
-      ${set('r', plus(get('scratch'), times(get('part'), i32(bytes))))}
+      ${set('r', plus(plus(get('scratch'), times(get('part'), i32(bytes))), times(get('slice'), i32(C))))}
       ${sums.text} ${set('more', i32(1))}`,
     )}`,
   )}`;
@@ -190,7 +194,7 @@ export function renderWinograd(
   const used = sides.flatMap((maps, side) => [...maps.in, ...(straight[side] ? [maps.fromInput] : [])]);
   const functions = [...sums.functions, ...used.map(linearMap), ...results.functions, ...copies];
   const names = new Set([
-    ...['area0', 'area1', 'area2', 'part', 'stop', 'more', 'i', 'end', 'row', 'from_a', 'from_b'],
+    ...['area0', 'area1', 'area2', 'piece', 'part', 'slice', 'stop', 'more', 'i', 'end', 'row', 'from_a', 'from_b'],
     ...sums.locals,
     ...results.locals,
   ]);
