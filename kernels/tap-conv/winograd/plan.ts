@@ -44,7 +44,11 @@ const LAST_CACHE = 6e6;
 /** Nanoseconds: per product of two vectors of 4, per call of a register tile, and per vector of 4 moved by a map. */
 export const WIDE = { product: 0.077, call: 5.5, move: 0.188, direct: 0.073, narrow: 0.16 };
 export const PLAIN = { product: 0.15, call: 4.5, move: 0.198, direct: 0.14, narrow: 0.14 };
-/** Nanoseconds per byte of weights streamed once more. */
+/**
+ * Nanoseconds per byte of weights when a run first meets them, the other layers of a network having been between, and per
+ * byte streamed once more.
+ */
+const COLD = 0.06;
 const STREAM = { cached: 0.002, memory: 0.035 };
 /** Bytes of weights that a register tile finds in the first cache, and nanoseconds per byte of those it does not. */
 const FIRST_CACHE = 4e4;
@@ -227,10 +231,11 @@ function priceOf(call: KernelCall, target: WasmTarget, choice: Choice, constant:
   const held = points * tiles * (depth + slice) * 16;
   const memory = weights > LAST_CACHE ? 'memory' : 'cached';
   const streamed = (weights / slices) * (STREAM[memory] + (choice.shared ? TURN : 0));
+  const cold = constant ? (weights / slices) * (COLD - STREAM[memory]) : 0;
   const overflow = held * (OVERFLOW.find(o => held > o.bytes)?.price ?? 0);
   const each = products * price.product + calls * price.call + moves * price.move + streamed + overflow;
   const prepared = constant ? 0 : (weights * PREPARE[memory]) / threads;
-  const time = held > ROOM ? Number.POSITIVE_INFINITY : Math.ceil((blocks * slices) / threads) * each + prepared;
+  const time = held > ROOM ? Number.POSITIVE_INFINITY : Math.ceil((blocks * slices) / threads) * each + cold + prepared;
   return { ...choice, time, weights };
 }
 
@@ -246,13 +251,14 @@ export function directTime(call: KernelCall, target: WasmTarget): number {
   const taps = product(kernelShape);
   const cells = product(output.shape.slice(0, -1));
   if (dotFits(call, target)) return (cells * taps * C * K * price.direct) / 3;
+  const cold = taps * C * K * 4 * COLD;
   const vectors = Math.ceil(K / 4);
   const sums = cells * taps * C * vectors * (vectors > 1 ? price.direct : price.narrow);
   const block = taps * C * 16 * (target.wide ? 4 : 2);
-  if (block < FIRST_CACHE) return sums;
+  if (block < FIRST_CACHE) return sums + cold;
   const length = output.shape.at(-2)!;
   const tiles = (cells / length) * Math.ceil(length / rowsFor(vectors, target.relaxed, target.wide));
-  return sums + tiles * taps * C * vectors * 16 * AGAIN;
+  return sums + cold + tiles * taps * C * vectors * 16 * AGAIN;
 }
 
 interface Cut {
