@@ -31,7 +31,7 @@ export const LARGER = { tile: 0.93, heavyTile: 0.85, block: 0.985 };
  */
 const HEAVY = { bytes: 8e6, growth: 4.5 };
 /** Weights of so many bytes are shared by a convolution and its gradient. */
-const SHARED = 1.5e6;
+const SHARED = 4e6;
 /** Largest expected error, relative to the largest output; the worst measured is 3 times the expected. */
 const ERROR = 2e-5;
 /** How much a map of n points adds to the rounding error of a direct sum, by n. */
@@ -44,22 +44,28 @@ const LAST_CACHE = 6e6;
 /** Nanoseconds: per product of two vectors of 4, per call of a register tile, and per vector of 4 moved by a map. */
 export const WIDE = { product: 0.077, call: 5.5, move: 0.188, direct: 0.073, narrow: 0.16 };
 export const PLAIN = { product: 0.15, call: 4.5, move: 0.198, direct: 0.14, narrow: 0.14 };
-/**
- * Nanoseconds per byte of weights when a run first meets them, the other layers of a network having been between, and per
- * byte streamed once more.
- */
+/** Nanoseconds per byte of weights when a run first meets them, for the other layers of a network have been between. */
 const COLD = 0.06;
-const STREAM = { cached: 0.002, memory: 0.035 };
+/** Nanoseconds per byte of weights streamed once more, where they are more than so many bytes. */
+const STREAM = [
+  { bytes: LAST_CACHE, price: 0.035 },
+  { bytes: 1.2e6, price: 0.01 },
+  { bytes: 0, price: 0.002 },
+];
 /** Bytes of weights that a register tile finds in the first cache, and nanoseconds per byte of those it does not. */
 const FIRST_CACHE = 4e4;
 const AGAIN = 0.0036;
 /** Nanoseconds per byte of weights transposed. */
 const TURN = 0.02;
-/** Nanoseconds per byte of a block's points, where they are more than so many bytes. */
-export const OVERFLOW = [
+/**
+ * Nanoseconds per byte of a block's points, where they are more than so many bytes: long cells come from memory at that
+ * price, others at more.
+ */
+const OVERFLOW = [
   { bytes: 2e6, price: 0.02 },
   { bytes: 7e5, price: 0.006 },
 ];
+const LONG = 64;
 /** Nanoseconds per byte of weights prepared. */
 const PREPARE = { cached: 0.15, memory: 0.5 };
 
@@ -230,9 +236,10 @@ function priceOf(call: KernelCall, target: WasmTarget, choice: Choice, constant:
   const weights = points * product(segments) * depth * width * 64;
   const held = points * tiles * (depth + slice) * 16;
   const memory = weights > LAST_CACHE ? 'memory' : 'cached';
-  const streamed = (weights / slices) * (STREAM[memory] + (choice.shared ? TURN : 0));
-  const cold = constant ? (weights / slices) * (COLD - STREAM[memory]) : 0;
-  const overflow = held * (OVERFLOW.find(o => held > o.bytes)?.price ?? 0);
+  const stream = STREAM.find(s => weights / slices > s.bytes)!.price;
+  const streamed = (weights / slices) * (stream + (choice.shared ? TURN : 0));
+  const cold = constant ? (weights / slices) * (COLD - stream) : 0;
+  const overflow = overflowOf(held, (depth + slice) / 2);
   const each = products * price.product + calls * price.call + moves * price.move + streamed + overflow;
   const prepared = constant ? 0 : (weights * PREPARE[memory]) / threads;
   const time = held > ROOM ? Number.POSITIVE_INFINITY : Math.ceil((blocks * slices) / threads) * each + cold + prepared;
@@ -260,6 +267,10 @@ export function directTime(call: KernelCall, target: WasmTarget): number {
   const tiles = (cells / length) * Math.ceil(length / rowsFor(vectors, target.relaxed, target.wide));
   return sums + cold + tiles * taps * C * vectors * 16 * AGAIN;
 }
+
+/** Nanoseconds for points of a block that leave the second cache, so many bytes, of cells of so many vectors. */
+export const overflowOf = (bytes: number, vectors: number): number =>
+  bytes * (OVERFLOW.find(o => bytes > o.bytes)?.price ?? 0) * (1 + LONG / 4 / vectors);
 
 interface Cut {
   readonly n: readonly number[];

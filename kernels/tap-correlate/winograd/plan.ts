@@ -9,7 +9,7 @@ import {
   cellsOf,
   LARGER,
   movesOf,
-  OVERFLOW,
+  overflowOf,
   PLAIN,
   ROOM,
   slicesFor,
@@ -113,7 +113,7 @@ function priceOf(
   const moves = movesOf({ n, tile, taps, grid, block }, depth, slice);
   const sums = points * C * width * 16;
   const held = product(n) * (product(grid) * depth + product(block) * slice) * 16;
-  const overflow = held * (OVERFLOW.find(o => held > o.bytes)?.price ?? 0);
+  const overflow = overflowOf(held, (depth + slice) / 2);
   const added = ADD.find(a => sums / slices > a.bytes)!.price * (sums / slices);
   const each = products * price.product + calls * price.call + moves * price.move + overflow + added;
 
