@@ -242,7 +242,8 @@ function priceOf(call: KernelCall, target: WasmTarget, choice: Choice, constant:
   const overflow = overflowOf(held, (depth + slice) / 2);
   const each = products * price.product + calls * price.call + moves * price.move + streamed + overflow;
   const prepared = constant ? 0 : (weights * PREPARE[memory]) / threads;
-  const time = held > ROOM ? Number.POSITIVE_INFINITY : Math.ceil((blocks * slices) / threads) * each + cold + prepared;
+  const time =
+    held > ROOM ? Number.POSITIVE_INFINITY : Math.ceil((blocks * slices) / threads) * each + cold + prepared;
   return { ...choice, time, weights };
 }
 

@@ -37,8 +37,21 @@ export function productsOf(
   products: Products,
   { relaxed, wide }: WasmTarget,
 ): { text: string; functions: string[]; locals: string[] } {
-  const { points, rows, depth, width, block, all, first, pointIn, pointOut, segments, offsets, start, turned } =
-    products;
+  const {
+    points,
+    rows,
+    depth,
+    width,
+    block,
+    all,
+    first,
+    pointIn,
+    pointOut,
+    segments,
+    offsets,
+    start,
+    turned,
+  } = products;
   const tile = rowsFor(block / 4, relaxed, wide);
   const narrow = width % block;
   const tiles = evenTiles(rows, tile);

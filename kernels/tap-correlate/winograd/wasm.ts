@@ -194,7 +194,21 @@ export function renderWinograd(
   const used = sides.flatMap((maps, side) => [...maps.in, ...(straight[side] ? [maps.fromInput] : [])]);
   const functions = [...sums.functions, ...used.map(linearMap), ...results.functions, ...copies];
   const names = new Set([
-    ...['area0', 'area1', 'area2', 'piece', 'part', 'slice', 'stop', 'more', 'i', 'end', 'row', 'from_a', 'from_b'],
+    ...[
+      'area0',
+      'area1',
+      'area2',
+      'piece',
+      'part',
+      'slice',
+      'stop',
+      'more',
+      'i',
+      'end',
+      'row',
+      'from_a',
+      'from_b',
+    ],
     ...sums.locals,
     ...results.locals,
   ]);
