@@ -42,12 +42,12 @@ export function renderDot(call: KernelCall, target: WasmTarget): WasmRendering {
   const cells = Math.max(1, Math.min(12, Math.floor(((target.relaxed ? 14 : 13) - K) / K)));
   const tileBytes = Math.ceil((cells * K * 16 * pair) / 64) * 64;
 
-  const walks = walksOf(kernel, x, call.output, cells, C * K * 4);
-  const chunkTable = Int32Array.from(walks.flatMap(v => v.chunks));
+  const { walks, stepIn, stepOut } = walksOf(call, cells, C * K * 4);
+  const chunkTable = Int32Array.from(
+    walks.flatMap(v => v.chunks.flatMap(({ from, to, form }) => [from, to, form.length])),
+  );
   const tapTable = Int32Array.from(walks.flatMap(v => v.taps));
   const runs = marginRuns(call.output);
-  const stepIn = (kernel.strides.at(-1) ?? 1) * C * 4;
-  const stepOut = (kernel.inputDilations.at(-1) ?? 1) * K * 4;
   const sizes = { C, K, pair, stepIn, stepOut };
   const functions = [...new Set([cells, 1])].map(m => tile(kernel, target, { ...sizes, cells: m }));
 
@@ -58,7 +58,7 @@ export function renderDot(call: KernelCall, target: WasmTarget): WasmRendering {
       ${bump('xa', m * stepIn)} ${bump('ya', m * stepOut)} ${bump('n', -m)} (br $l${m})))`;
   let [start, tapStart] = [0, 0];
   const main = walks.map(walk => {
-    const count = walk.chunks.length / 3;
+    const count = walk.chunks.length;
     const text = `${share('i', 'to', count)} ${bump('i', start)} ${bump('to', start)}
       ${set('ta', plus(get('table1'), i32(tapStart * 8)))} ${set('te', plus(get('ta'), i32(walk.taps.length * 4)))}
       ${loopUpTo(

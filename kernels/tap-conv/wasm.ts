@@ -27,7 +27,7 @@ import {
 } from '../wasm-text.ts';
 import { dotFits, renderDot } from './dot.ts';
 import type { TapConv } from './spec.ts';
-import { CHUNK, evenTiles, walksOf } from './walks.ts';
+import { CHUNK, type Chunk, evenTiles, type Form, walksOf } from './walks.ts';
 
 export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRendering {
   if (dotFits(call, target)) return renderDot(call, target);
@@ -48,43 +48,63 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
   const blockBytes = taps * depth * block * 4;
   const biasAt = kernel.groups * blocks * blockBytes;
 
-  const walks = walksOf(kernel, x, output, cells, depth * block * 4);
-  const chunkTable = Int32Array.from(walks.flatMap(v => v.chunks));
+  const { walks, stepIn, stepOut } = walksOf(call, cells, depth * block * 4, true);
+  const chunks = walks.flatMap(w => w.chunks);
+  const forms = [...new Map(chunks.map(({ form }) => [JSON.stringify(form), form])).values()];
+  const formOf = (chunk: Chunk) => forms.findIndex(f => JSON.stringify(f) === JSON.stringify(chunk.form));
+  const chunkTable = Int32Array.from(chunks.flatMap(c => [c.from, c.to, formOf(c)]));
   const tapTable = Int32Array.from(walks.flatMap(v => v.taps));
   const runs = marginRuns(output);
-  const stepIn = (kernel.strides.at(-1) ?? 1) * C * 4;
-  const stepOut = (kernel.inputDilations.at(-1) ?? 1) * K * 4;
 
-  // Every length of a chunk is cut into tiles of its own, so that none is low.
-  const lengths = [...new Set(walks.flatMap(v => v.chunks.filter((_, i) => i % 3 === 2)))];
-  const tails = new Set(lengths.flatMap(n => evenTiles(n, cells).map(([height]) => height)));
+  // Each form of a chunk is cut into tiles of its own, so that none is low; the first cell of each, and what it is like.
+  const shapes = new Map<string, TileCells>();
+  const cutsOf = ({ rows, length, rowIn, rowOut }: Form) => {
+    const at = (j: number) => [
+      Math.floor(j / length) * rowIn + (j % length) * stepIn,
+      Math.floor(j / length) * rowOut + (j % length) * stepOut,
+    ];
+    let done = 0;
+    return evenTiles(rows * length, cells).flatMap(([height, count]) => {
+      // In a single row all tiles of a height are the same, and one call does for them.
+      const [calls, each] = rows > 1 ? [count, 1] : [1, count];
+      return Array.from({ length: calls }, () => {
+        const [from, to] = at(done);
+        const offsets = Array.from({ length: height }, (_, i) => at(done + i));
+        const shape = { ins: offsets.map(o => o[0] - from), outs: offsets.map(o => o[1] - to) };
+        const key = JSON.stringify(shape);
+        shapes.set(key, shape);
+        done += height * each;
+        return { from, to, key, each };
+      });
+    });
+  };
+  const cuts = forms.map(cutsOf);
+  const keys = [...shapes.keys()];
   const widths = new Set<number>([Math.min(block, width), ...(width % block ? [width % block] : [])]);
-  const functions = [...widths].flatMap(n =>
-    [...tails].map(m =>
+  const functions = [...widths].flatMap(lanes =>
+    keys.map((key, n) =>
       tile(kernel, target, {
-        cells: m,
-        lanes: n,
+        name: `tile_${lanes}_${n}`,
+        ...shapes.get(key)!,
+        lanes,
         block,
         depth,
         stepIn,
         stepOut,
         depthwise,
-        name: `tile_${n}_${m}`,
       }),
     ),
   );
 
   // A chunk through one block of channels.
   const callTiles = (lanes: number) =>
-    lengths
-      .map(n => {
-        let done = 0;
-        const calls = evenTiles(n, cells).map(([height, count]) => {
-          const call = `(call $tile_${lanes}_${height} ${plus(get('xa'), i32(done * stepIn))} ${get('wa')} ${plus(get('ya'), i32(done * stepOut))} ${get('ba')} ${get('ta')} ${get('tn')} ${i32(count)})`;
-          done += height * count;
-          return call;
-        });
-        return `(if (i32.eq ${get('n')} ${i32(n)}) (then ${calls.join('\n')}))`;
+    cuts
+      .map((cut, form) => {
+        const calls = cut.map(
+          ({ from, to, key, each }) =>
+            `(call $tile_${lanes}_${keys.indexOf(key)} ${plus(get('xa'), i32(from))} ${get('wa')} ${plus(get('ya'), i32(to))} ${get('ba')} ${get('ta')} ${get('tn')} ${i32(each)})`,
+        );
+        return `(if (i32.eq ${get('n')} ${i32(form)}) (then ${calls.join('\n')}))`;
       })
       .join('\n');
   const lastLanes = width - (blocks - 1) * block;
@@ -93,14 +113,14 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
       ? `(if (i32.eq ${get('b')} ${i32(blocks - 1)}) (then ${callTiles(lastLanes)}) (else ${callTiles(block)}))`
       : callTiles(Math.min(block, width));
   // Short chunks pass through a block of weights several at a time: weights that leave the cache are read less often.
-  const together = Math.max(1, Math.floor(CHUNK / Math.max(1, ...lengths)));
+  const together = Math.max(1, Math.floor(CHUNK / Math.max(1, ...forms.map(f => f.rows * f.length))));
   const chunkAt = (o: number) => `(i32.load offset=${o} ${plus(get('table0'), times(get('j'), i32(12)))})`;
   const channelsAt = (groupBytes: number, blockBytes: number) =>
     plus(times(get('g'), i32(groupBytes)), times(get('b'), i32(blockBytes)));
   let start = 0;
   let tapStart = 0;
   const main = walks.map(walk => {
-    const count = walk.chunks.length / 3;
+    const count = walk.chunks.length;
     const text = `${share('i', 'to', count)} ${set('i', plus(get('i'), i32(start)))} ${set('to', plus(get('to'), i32(start)))}
       ${set('ta', plus(get('table1'), i32(tapStart * 8)))} ${set('tn', i32(walk.taps.length / 2))}
       ${loopUpTo(
@@ -179,10 +199,15 @@ function cellsOf({ relaxed, wide }: WasmTarget, vectors: number): number {
   return vectors === 1 || (wide && vectors === 2) ? 12 : 6;
 }
 
-interface Tile {
+/** Bytes from the first cell of a tile to each, in the input and in the output. */
+interface TileCells {
+  ins: readonly number[];
+  outs: readonly number[];
+}
+
+interface Tile extends TileCells {
   name: string;
-  /** Output cells and output channels (at most `block`). */
-  cells: number;
+  /** Output channels, at most `block`. */
   lanes: number;
   block: number;
   depth: number;
@@ -194,9 +219,10 @@ interface Tile {
 function tile(
   kernel: TapConv,
   target: WasmTarget,
-  { name, cells, lanes, block, depth, depthwise, stepIn, stepOut }: Tile,
+  { name, ins, outs, lanes, block, depth, depthwise, stepIn, stepOut }: Tile,
 ): string {
   const vectors = Math.ceil(lanes / 4);
+  const cells = ins.length;
   const sums = Array.from({ length: cells * vectors }, (_, i) => `s${i}`);
   const madd = (a: string, b: string, c: string) =>
     target.relaxed ? `(f32x4.relaxed_madd ${a} ${b} ${c})` : `(f32x4.add (f32x4.mul ${a} ${b}) ${c})`;
@@ -206,9 +232,9 @@ function tile(
     for (let v = 0; v < vectors; v++)
       inner += set(`w${v}`, `(v128.load offset=${u * block * 4 + 16 * v} ${get('w')})`);
     for (let i = 0; i < cells; i++) {
-      if (!depthwise) inner += set('x', `(v128.load32_splat offset=${i * stepIn + 4 * u} ${get('xt')})`);
+      if (!depthwise) inner += set('x', `(v128.load32_splat offset=${ins[i] + 4 * u} ${get('xt')})`);
       for (let v = 0; v < vectors; v++) {
-        const input = depthwise ? `(v128.load offset=${i * stepIn + 16 * v} align=4 ${get('xt')})` : get('x');
+        const input = depthwise ? `(v128.load offset=${ins[i] + 16 * v} align=4 ${get('xt')})` : get('x');
         inner += set(`s${i * vectors + v}`, madd(input, get(`w${v}`), get(`s${i * vectors + v}`)));
       }
     }
@@ -221,7 +247,7 @@ function tile(
     for (let v = 0; v < vectors; v++) {
       const sum = `s${i * vectors + v}`;
       if (kernel.activation === 'relu') stores += set(sum, relu(get(sum)));
-      stores += storeLanes(get('ya'), i * stepOut + 16 * v, get(sum), Math.min(4, lanes - 4 * v));
+      stores += storeLanes(get('ya'), outs[i] + 16 * v, get(sum), Math.min(4, lanes - 4 * v));
     }
   const first = (v: number) => (kernel.bias ? `(v128.load offset=${16 * v} ${get('ba')})` : zero);
   return `(func $${name} ${['xa', 'wa', 'ya', 'ba', 'ta', 'tn', 'n'].map(p => `(param $${p} i32)`).join(' ')}
