@@ -29,6 +29,9 @@ import { dotFits, renderDot } from './dot.ts';
 import type { TapConv } from './spec.ts';
 import { CHUNK, type Chunk, evenTiles, type Form, walksOf } from './walks.ts';
 
+/** Pieces of work for each thread at least. */
+const PIECES = 4;
+
 export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRendering {
   if (dotFits(call, target)) return renderDot(call, target);
   const given = call.kernel as TapConv;
@@ -117,42 +120,57 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
   const chunkAt = (o: number) => `(i32.load offset=${o} ${plus(get('table0'), times(get('j'), i32(12)))})`;
   const channelsAt = (groupBytes: number, blockBytes: number) =>
     plus(times(get('g'), i32(groupBytes)), times(get('b'), i32(blockBytes)));
+  const all = kernel.groups * blocks;
+  const { threads = 1 } = target;
   let start = 0;
   let tapStart = 0;
   const main = walks.map(walk => {
     const count = walk.chunks.length;
-    const text = `${share('i', 'to', count)} ${set('i', plus(get('i'), i32(start)))} ${set('to', plus(get('to'), i32(start)))}
+    // Threads share chunks; where these are too few, also the blocks of weights.
+    const slices = threads > 1 && count > 0 ? Math.min(all, Math.ceil((PIECES * threads) / count)) : 1;
+    const blockOf = (slice: string) => `(i32.div_u ${times(slice, i32(all))} ${i32(slices)})`;
+    const least = (a: string, b: string) => `(select ${a} ${b} (i32.lt_u ${a} ${b}))`;
+    const text = `${share('piece', 'last', count * slices)}
       ${set('ta', plus(get('table1'), i32(tapStart * 8)))} ${set('tn', i32(walk.taps.length / 2))}
-      ${loopUpTo(
-        'i',
-        get('to'),
-        `${set('end', plus(get('i'), i32(together)))} ${set('end', `(select ${get('end')} ${get('to')} (i32.lt_u ${get('end')} ${get('to')}))`)}
-        ${set('wa', get('scratch'))} ${set('ba', plus(get('scratch'), i32(biasAt)))}
-        ${loop(
-          'g',
-          kernel.groups,
-          loop(
-            'b',
-            blocks,
-            `${set('j', get('i'))} ${loopUpTo(
+      (block $none${start} (loop $slices${start} (br_if $none${start} (i32.ge_u ${get('piece')} ${get('last')}))
+        ${set('slice', `(i32.div_u ${get('piece')} ${i32(Math.max(1, count))})`)}
+        ${set('i', plus(`(i32.sub ${get('piece')} ${times(get('slice'), i32(count))})`, i32(start)))}
+        ${set('to', `(i32.sub ${get('last')} ${times(get('slice'), i32(count))})`)}
+        ${set('to', plus(least(get('to'), i32(count)), i32(start)))}
+        ${set('piece', times(plus(get('slice'), i32(1)), i32(count)))}
+        ${loopUpTo(
+          'i',
+          get('to'),
+          `${set('end', plus(get('i'), i32(together)))} ${set('end', least(get('end'), get('to')))}
+          ${set('q', blockOf(get('slice')))}
+          ${loopUpTo(
+            'q',
+            blockOf(plus(get('slice'), i32(1))),
+            `${set('g', `(i32.div_u ${get('q')} ${i32(blocks)})`)} ${set('b', `(i32.rem_u ${get('q')} ${i32(blocks)})`)}
+            ${set('wa', plus(get('scratch'), times(get('q'), i32(blockBytes))))}
+            ${set('ba', plus(get('scratch'), plus(times(get('q'), i32(block * 4)), i32(biasAt))))}
+            ${set('j', get('i'))} ${loopUpTo(
               'j',
               get('end'),
               `${set('n', chunkAt(8))}
               ${set('xa', plus(plus(get('input0'), chunkAt(0)), channelsAt(depth * 4, depthwise ? block * 4 : 0)))}
               ${set('ya', plus(plus(get('output'), chunkAt(4)), channelsAt(width * 4, block * 4)))}
               ${tilesOf}`,
-            )}
-            ${bump('wa', blockBytes)} ${bump('ba', block * 4)}`,
-          ),
-        )}`,
-        together,
-      )}`;
+            )}`,
+          )}`,
+          together,
+        )}
+        (br $slices${start})))`;
     start += count;
     tapStart += walk.taps.length / 2;
     return text;
   });
   const body = `(if (i32.eqz ${get('phase')}) (then ${pack(kernel, { C, K, depth, width, block, blocks, taps, biasAt })}) (else ${zeroMargins(2, runs)} ${main.join('\n')}))`;
   const names = [
+    'piece',
+    'last',
+    'slice',
+    'q',
     'i',
     'to',
     'end',
