@@ -81,7 +81,7 @@ function bestSlices(call: KernelCall, target: WasmTarget, choice: Omit<Choice, '
     .reduce((best, next) => (next.time < LARGER.block * best.time ? next : best));
 }
 
-function priceOf(call: KernelCall, target: WasmTarget, choice: Choice): PricedCorrelation {
+export function priceOf(call: KernelCall, target: WasmTarget, choice: Choice): PricedCorrelation {
   const { tile, taps, block, slices = 1 } = choice;
   const { threads = 1 } = target;
   const price = target.wide ? WIDE : PLAIN;

@@ -141,9 +141,9 @@ const winogradCases = (): Case[] =>
   [
     { size: [20, 21], taps: 3, channels: 16, filters: 24 },
     { size: [15, 18], taps: 3, channels: 15, filters: 23 },
-    { size: [6, 5, 6], taps: 3, channels: 8, filters: 16 },
+    { size: [6, 7, 8], taps: 3, channels: 16, filters: 16 },
     { size: [110], taps: 9, channels: 16, filters: 16 },
-    { size: [8, 8], taps: 3, channels: 112, filters: 96, gradient: true },
+    { size: [8, 4], taps: 3, channels: 256, filters: 256, gradient: true },
   ].map(({ size, taps, channels, filters, gradient = false }) => {
     const same = (n: number) => size.map(() => n);
     return {
