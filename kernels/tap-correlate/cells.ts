@@ -8,8 +8,9 @@ import type { TapCorrelate } from './spec.ts';
 
 /** Cells of a run at most. */
 const RUN = 64;
-/** Bytes of A and B that all tiles of the result pass over before the next are taken. */
-const BLOCK = 128 * 1024;
+/** Bytes of A and B that all tiles of the result pass over before the next are taken: more where the result is large. */
+const BLOCK = { small: 128 * 1024, large: 256 * 1024 };
+const LARGE = 2e6;
 const MAX_PARTS = 16;
 /** Cells of a part at least, so that adding the parts stays small beside summing them. */
 const PART = 512;
@@ -63,6 +64,6 @@ export function cellsOf({ kernel, inputs: [a, b] }: KernelCall, bytes: number): 
     runs: Int32Array.from(runs),
     steps: [stepA, stepB],
     parts: Int32Array.from({ length: parts + 1 }, (_, p) => Math.floor((p * count) / parts)),
-    block: Math.max(1, Math.floor(BLOCK / (cell * longest))),
+    block: Math.max(1, Math.floor((bytes > LARGE ? BLOCK.large : BLOCK.small) / (cell * longest))),
   };
 }

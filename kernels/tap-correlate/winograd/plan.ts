@@ -35,16 +35,17 @@ export interface PricedCorrelation extends CorrelationChoice {
 const PARTS = 16;
 const PART = 96;
 const SUMS = 24e6;
-/** Threads that are counted with, however many there are, so that results do not depend on them. */
-const THREADS = 4;
 /** Nanoseconds per byte of the sums added to once more, by how many bytes there are. */
 const ADD = [
-  { bytes: 6e6, price: 0.08 },
+  { bytes: 6e6, price: 0.04 },
   { bytes: 6e5, price: 0.03 },
   { bytes: 0, price: 0.008 },
 ];
-/** What the direct kernel takes, by what a convolution does. */
+/** Nanoseconds per byte of the sums of a part when the points become taps, and per byte of the result. */
+const LAST = { sums: 0.25, result: 0.6 };
+/** What the direct kernel takes, by what a convolution does, and nanoseconds per byte of a result that leaves the cache. */
 const DIRECT = 1.2;
+const LARGE = { bytes: 2e6, price: 0.3 };
 
 /** Whether the call is one that Winograd's algorithm computes. */
 export function winogradFits({ kernel, inputs, output }: KernelCall): boolean {
@@ -58,20 +59,20 @@ export function winogradFits({ kernel, inputs, output }: KernelCall): boolean {
   );
 }
 
-/** The fastest tiles, blocks and parts, or nothing where the direct kernel is. The same for any number of threads. */
+/** The fastest tiles, blocks and parts, or nothing where the direct kernel is: the same for any number of threads. */
 export function chooseWinograd(call: KernelCall, target: WasmTarget): PricedCorrelation | undefined {
   if (!winogradFits(call)) return undefined;
   const { kernelShape } = call.kernel as TapCorrelate;
   const pieces: KernelCall = { ...call, output: call.inputs[1] };
-  const counted = { ...target, threads: THREADS };
+  const alone = { ...target, threads: 1 };
   let best: PricedCorrelation | undefined;
   for (const tile of tilesFor([1, ...kernelShape], product(call.inputs[1].shape.slice(0, -1)))) {
     const found = blocksFor(tile.tile, cellsOf(pieces))
-      .map(block => bestSlices(call, counted, { ...tile, block }))
+      .map(block => priceOf(call, alone, { ...tile, block }))
       .reduce((best, next) => (next.time < LARGER.block * best.time ? next : best));
     if (!best || found.time < LARGER.tile * best.time) best = found;
   }
-  if (!best || best.time > WORTH * directTime(call, counted)) return undefined;
+  if (!best || best.time > WORTH * directTime(call, alone)) return undefined;
   return bestSlices(call, target, best);
 }
 
@@ -81,7 +82,7 @@ function bestSlices(call: KernelCall, target: WasmTarget, choice: Omit<Choice, '
     .reduce((best, next) => (next.time < LARGER.block * best.time ? next : best));
 }
 
-export function priceOf(call: KernelCall, target: WasmTarget, choice: Choice): PricedCorrelation {
+function priceOf(call: KernelCall, target: WasmTarget, choice: Choice): PricedCorrelation {
   const { tile, taps, block, slices = 1 } = choice;
   const { threads = 1 } = target;
   const price = target.wide ? WIDE : PLAIN;
@@ -115,7 +116,8 @@ export function priceOf(call: KernelCall, target: WasmTarget, choice: Choice): P
 
   const most = Math.min(PARTS, blocks, (blocks * product(block)) / PART, SUMS / sums);
   const parts = 2 ** Math.max(0, Math.floor(Math.log2(most)));
-  const last = (parts * slices * added) / 2 + sums * 0.5;
+  const last =
+    (parts * slices * added) / 2 + sums * LAST.sums + product(kernelShape) * C * K * 4 * LAST.result;
   const time =
     held > ROOM || sums > SUMS
       ? Number.POSITIVE_INFINITY
@@ -131,6 +133,7 @@ export function directTime({ kernel, inputs, output }: KernelCall, target: WasmT
   const C = channelsOf(inputs[0]) / groups;
   const cells = product(inputs[1].shape.slice(0, -1));
   const products = cells * product(kernelShape) * Math.max(C, 2) * width;
-  const all = products * DIRECT * (width > 1 ? price.direct : price.narrow) * (symmetric ? 0.55 : 1);
-  return all / (target.threads ?? 1);
+  const sums = products * DIRECT * (width > 1 ? price.direct : price.narrow) * (symmetric ? 0.55 : 1);
+  const result = product(output.shape) * 4;
+  return (sums + (result > LARGE.bytes ? result * LARGE.price : 0)) / (target.threads ?? 1);
 }
