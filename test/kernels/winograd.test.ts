@@ -53,7 +53,7 @@ function callOf(
 
 const convolution = fc.integer({ min: 1, max: 4 }).chain(rank =>
   fc.record({
-    dimensions: fc.array(dimension([0, 30, 11, 5, 3][rank]), { minLength: rank, maxLength: rank }),
+    dimensions: fc.array(dimension([0, 30, 11, 5, 3][rank], true), { minLength: rank, maxLength: rank }),
     batch: fc.integer({ min: 1, max: 3 }),
     together: fc.integer({ min: 1, max: 3 }),
     channels: fc.constantFrom(...[1, 3, 4, 7, 8, 16]),
@@ -78,7 +78,7 @@ tape('winograd: random gradients with the weights of their convolution', async t
       ...c,
       dimensions: c.dimensions.map(d => {
         const k = Math.min(d.k, 3);
-        return { ...d, k, taps: k, m: k === 1 ? 1 : Math.min(d.m, 4) };
+        return { ...d, k, taps: k, m: k === 1 ? 1 : Math.min(d.m, 4), stride: 1, inputDilation: 1 };
       }),
       channels: 16 * Math.ceil(c.channels / 8),
       filters: 16 * Math.ceil(c.filters / 8),
@@ -96,14 +96,14 @@ async function faultsOf(c: Convolution): Promise<string[]> {
   // One dimension has to be transformed.
   const ds = c.dimensions.some(d => d.m > 1)
     ? c.dimensions
-    : [{ ...c.dimensions[0], k: 3, taps: 3, m: 4 }, ...c.dimensions.slice(1)];
+    : [{ ...c.dimensions[0], k: 3, taps: 3, m: 4, stride: 1, inputDilation: 1 }, ...c.dimensions.slice(1)];
   const of = <T>(pick: (d: (typeof ds)[number]) => T) => ds.map(pick);
   const kernel: TapConv = {
     family: 'tap-conv',
     kernelShape: of(d => d.k),
-    strides: of(() => 1),
+    strides: of(d => d.stride),
     dilations: of(d => d.dilation),
-    inputDilations: of(() => 1),
+    inputDilations: of(d => d.inputDilation),
     padLow: of(d => d.low),
     groups: 1,
     flip: c.flip,
@@ -173,9 +173,9 @@ tape('winograd: chosen where it pays', t => {
     t.notOk(chosen(callOf([16, 16, 16], [3, 3, 3], 1, 16), target), `one channel, ${name}`);
   }
   const refused: [string, Partial<TapConv>][] = [
-    ['strides', { strides: [2, 1] }],
+    ['strides of the whole kernel', { strides: [3, 1] }],
     ['groups', { groups: 2 }],
-    ['input dilation', { inputDilations: [1, 2] }],
+    ['an input dilation and a dilation', { inputDilations: [1, 2], dilations: [1, 2] }],
   ];
   for (const [name, extra] of refused) t.notOk(chosen(callOf([64, 64], [3, 3], 64, 64, extra)), name);
   t.notOk(chosen(callOf([64, 64], [1, 1], 64, 64)), 'one tap');

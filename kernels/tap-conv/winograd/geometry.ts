@@ -1,16 +1,18 @@
 // How a convolution is cut for Winograd, as numbers: the dimensions with their transforms (batch included, passed
 // through as F(1, 1)), and equal blocks of tiles that cover the output, each with where it reads and writes and how much
-// of it lies inside. A dilation δ cuts its dimension into δ undilated convolutions of every δ-th cell.
+// of it lies inside. A dilation δ cuts its dimension into δ undilated convolutions of every δ-th cell; strides and input
+// dilations are the transforms' (phases.ts).
 
 import { channelsOf, type Layout, originOf, pitchesOf, product } from '../../../src/tensor/layout.ts';
 import { tapIndices } from '../../../src/tensor/taps.ts';
 import type { KernelCall } from '../../kernel.ts';
 import type { TapConv } from '../spec.ts';
-import { reversed, type Transform, transformOf } from './transforms.ts';
+import { type Phased, phasedTransform } from './phases.ts';
+import { reversed } from './transforms.ts';
 
 /** Per dimension, batch first. */
 export interface Choice {
-  /** Outputs of a tile. */
+  /** Outputs of a tile; with input dilations, of each part of them. */
   readonly tile: readonly number[];
   /** Taps of a transform: all, or as many as the tile has outputs. */
   readonly taps: readonly number[];
@@ -26,7 +28,7 @@ export interface Choice {
 }
 
 /** One dimension of a block. */
-export interface Dimension extends Transform {
+export interface Dimension extends Phased {
   /** Kernels with more taps than a transform are cut into segments; one tile on per segment. */
   readonly segments: number;
   /** Tiles whose outputs are wanted, and tiles transformed: those that later segments reach are more. */
@@ -59,9 +61,16 @@ export function geometryOf(call: KernelCall, choice: Choice): Geometry {
   const [pitchesIn, pitchesOut] = [bytePitches(x), bytePitches(y)];
   const taps = [1, ...kernel.kernelShape];
   const dilations = [1, ...kernel.dilations];
+  const [strides, inputDilations] = [kernel.strides, kernel.inputDilations].map(list => [1, ...list]);
   const padLow = [0, ...kernel.padLow];
   const dimensions = choice.tile.map((m, a): Dimension => {
-    const forward = transformOf(m, choice.taps[a]);
+    const axis = {
+      k: choice.taps[a],
+      stride: strides[a],
+      inputDilation: inputDilations[a],
+      padLow: padLow[a],
+    };
+    const forward = phasedTransform(m, axis);
     const transform = choice.shared ? reversed(forward) : forward;
     const segments = Math.ceil(taps[a] / transform.k);
     const tiles = choice.block[a];
@@ -71,21 +80,23 @@ export function geometryOf(call: KernelCall, choice: Choice): Geometry {
       segments,
       tiles,
       grid,
-      cellsIn: grid * m + transform.k - 1,
-      cellsOut: tiles * m,
+      cellsIn: (grid - 1) * transform.step + transform.inputs,
+      cellsOut: tiles * transform.outputs,
       pitchIn: pitchesIn[a] * dilations[a],
       pitchOut: pitchesOut[a] * dilations[a],
     };
   });
 
   // Along each dimension: first output cell, cells of the input and of the output that are there.
-  const starts = dimensions.map(({ cellsIn, cellsOut }, a) =>
+  const starts = dimensions.map(({ cellsIn, cellsOut, low }, a) =>
     Array.from({ length: dilations[a] }, (_, residue) => {
       const count = Math.ceil((y.shape[a] - residue) / dilations[a]);
       return Array.from({ length: Math.ceil(count / cellsOut) }, (_, b) => {
         const first = residue + b * cellsOut * dilations[a];
-        const room = x.shape[a] + x.margin[a][1] - (first - padLow[a]);
+        const from = (first * strides[a]) / inputDilations[a] + low;
+        const room = x.shape[a] + x.margin[a][1] - from;
         return {
+          from,
           first,
           in: Math.max(0, Math.min(cellsIn, Math.ceil(room / dilations[a]))),
           out: Math.min(cellsOut, count - b * cellsOut),
@@ -96,7 +107,7 @@ export function geometryOf(call: KernelCall, choice: Choice): Geometry {
   const [originIn, originOut] = [x, y].map(l => originOf(l) * channelsOf(l) * 4);
   const rows = tapIndices(starts.map(s => s.length)).map(at => {
     const along = starts.map((s, a) => s[at[a]]);
-    const from = along.reduce((sum, { first }, a) => sum + (first - padLow[a]) * pitchesIn[a], originIn);
+    const from = along.reduce((sum, { from }, a) => sum + from * pitchesIn[a], originIn);
     const to = along.reduce((sum, { first }, a) => sum + first * pitchesOut[a], originOut);
     const missing = [
       along.some((s, a) => s.in < dimensions[a].cellsIn),

@@ -40,13 +40,14 @@ export function mapsOf(
     matrixOf: d => d.B,
     tilesOf: d => d.grid,
     cellsOf: d => d.cellsIn,
+    stepOf: d => d.step,
     pitchOf: d => d.pitchIn,
     cell: sizes.cellIn,
     point: sizes.pointIn,
   };
 
   const inverse = (a: number, pitches?: readonly number[]): LinearMap => {
-    const { A, m, n } = dimensions[a];
+    const { A, outputs, n } = dimensions[a];
     const cells = (upTo: number) => dimensions.map((d, b) => (b < upTo ? d.grid : d.cellsOut));
     const from = stridesOf(cells(a + 1), sizes.cellOut);
     const to = pitches ?? stridesOf(cells(a), sizes.cellOut);
@@ -63,7 +64,7 @@ export function mapsOf(
         ...dimensions.map((d, b) => ({
           count: b <= a ? d.tiles : d.cellsOut,
           source: from[b],
-          target: to[b] * (b === a ? m : 1),
+          target: to[b] * (b === a ? outputs : 1),
         })),
       ],
       run: sizes.cellOut,
@@ -91,6 +92,8 @@ export interface Source {
   readonly matrixOf: (d: Dimension) => Dimension['B'];
   readonly tilesOf: (d: Dimension) => number;
   readonly cellsOf: (d: Dimension) => number;
+  /** Cells from a tile to the next. */
+  readonly stepOf: (d: Dimension) => number;
   readonly pitchOf: (d: Dimension) => number;
   /** Bytes of a cell's channels, filled up to whole vectors, and between points. */
   readonly cell: number;
@@ -100,13 +103,14 @@ export interface Source {
 /** The maps from cells to points, and the first of them straight from the tensor. */
 export function mapsIn(
   dimensions: readonly Dimension[],
-  { name, matrixOf, tilesOf, cellsOf, pitchOf, cell, point }: Source,
+  { name, matrixOf, tilesOf, cellsOf, stepOf, pitchOf, cell, point }: Source,
   common: Common,
 ): Pick<Maps, 'in' | 'fromInput'> {
   const transformed = dimensions.flatMap((d, a) => (d.n > 1 ? [a] : []));
   const last = transformed.at(-1)!;
   const forward = (a: number, pitches?: readonly number[]): LinearMap => {
-    const { m, n } = dimensions[a];
+    const { n } = dimensions[a];
+    const step = stepOf(dimensions[a]);
     const cells = (upTo: number) => dimensions.map((d, b) => (b < upTo ? tilesOf(d) : cellsOf(d)));
     const from = pitches ?? stridesOf(cells(a), cell);
     const to = stridesOf(cells(a + 1), cell);
@@ -119,7 +123,7 @@ export function mapsIn(
       targetRow: next,
       walks: [
         { count: pointsBefore(dimensions, a), source: product(cells(a)) * cell, target: n * next },
-        ...cells(a + 1).map((count, b) => ({ count, source: from[b] * (b === a ? m : 1), target: to[b] })),
+        ...cells(a + 1).map((count, b) => ({ count, source: from[b] * (b === a ? step : 1), target: to[b] })),
       ],
       run: cell,
     };

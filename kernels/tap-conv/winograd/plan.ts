@@ -11,6 +11,7 @@ import type { WasmTarget } from '../../wasm.ts';
 import { dotFits } from '../dot.ts';
 import type { TapConv } from '../spec.ts';
 import type { Choice } from './geometry.ts';
+import { type Axis, extentOf, mostTaps, phasesFit } from './phases.ts';
 import { rowsFor } from './products.ts';
 import { LARGEST } from './transforms.ts';
 
@@ -71,15 +72,32 @@ const PREPARE = { cached: 0.15, memory: 0.5 };
 
 /** Whether the call is one that Winograd's algorithm computes. */
 export function winogradFits({ kernel, output }: KernelCall): boolean {
-  const { kernelShape, strides, inputDilations, groups } = kernel as TapConv;
+  const { groups, ...taps } = kernel as TapConv;
+  return groups === 1 && product(output.shape) > 0 && tapsFit(taps, output.shape);
+}
+
+/** Whether there are transforms for these taps, of outputs of this shape. */
+export function tapsFit(taps: Taps, output: readonly number[]): boolean {
+  const axes = axesOf(taps).slice(1);
   return (
-    groups === 1 &&
-    product(output.shape) > 0 &&
-    kernelShape.some(k => k > 1) &&
-    strides.every(s => s === 1) &&
-    inputDilations.every(u => u === 1)
+    axes.some(({ k }) => k > 1) &&
+    axes.every((axis, a) => {
+      // Parts of a stride have no dilation, and each must have outputs.
+      const parted = taps.dilations[a] === 1 && output[a + 1] >= axis.inputDilation;
+      return isPlain(axis) || (parted && phasesFit(axis));
+    })
   );
 }
+
+type Sizes = Omit<Axis, 'padLow'>;
+
+// The dimensions of a convolution, batch first.
+const axesOf = ({ kernelShape, strides, inputDilations }: Taps): Sizes[] => [
+  { k: 1, stride: 1, inputDilation: 1 },
+  ...kernelShape.map((k, a) => ({ k, stride: strides[a], inputDilation: inputDilations[a] })),
+];
+
+const isPlain = ({ stride, inputDilation }: Sizes): boolean => stride === 1 && inputDilation === 1;
 
 /**
  * The fastest tiles and blocks, or nothing where the direct kernel is. Weights that are not `constant` are prepared in
@@ -111,7 +129,7 @@ function forwardOf(call: KernelCall, { wide }: WasmTarget): KernelCall | undefin
   const { inputs, output } = call;
   const kernel = call.kernel as TapConv;
   const whole = [inputs[0], output].every(layout => channelsOf(layout) % (wide ? 16 : 8) === 0);
-  if (!(kernel.flip && kernel.transpose && whole)) return undefined;
+  if (!(kernel.flip && kernel.transpose && whole && axesOf(kernel).every(isPlain))) return undefined;
   return {
     kernel: { ...kernel, flip: false, transpose: false },
     inputs: [output, ...inputs.slice(1)],
@@ -121,11 +139,10 @@ function forwardOf(call: KernelCall, { wide }: WasmTarget): KernelCall | undefin
 
 // The fastest tiles, with the best blocks of one thread for them.
 function fastestTiles(call: KernelCall, target: WasmTarget, constant: boolean): PricedChoice {
-  const { kernelShape } = call.kernel as TapConv;
-  const original = 4 * product(kernelShape) * channelsOf(call.inputs[0]) * channelsOf(call.output);
+  const kernel = call.kernel as TapConv;
+  const original = 4 * product(kernel.kernelShape) * channelsOf(call.inputs[0]) * channelsOf(call.output);
   const alone = { ...target, threads: 1 };
-  const tiles = tilesFor([1, ...kernelShape], product(kernelShape) * channelsOf(call.inputs[0]));
-  return tiles
+  return tilesFor(kernel, product(kernel.kernelShape) * channelsOf(call.inputs[0]))
     .map(tile => bestBlock(call, alone, tile, constant))
     .reduce((best, next) => {
       if (next.weights > HEAVY.bytes && next.weights > HEAVY.growth * original) return best;
@@ -147,7 +164,7 @@ function bestBlock(
   { tile, taps, shared }: Tile,
   constant: boolean,
 ): PricedChoice {
-  const priced = blocksFor(tile, cellsOf(call)).flatMap(block =>
+  const priced = blocksFor(call, { tile, taps }).flatMap(block =>
     slicesFor(channelsOf(call.output), target).map(slices =>
       priceOf(call, target, { tile, taps, block, shared, slices }, constant),
     ),
@@ -161,8 +178,8 @@ export function slicesFor(channels: number, { wide, threads = 1 }: WasmTarget): 
   return [1, 2, 4, 8].filter(n => n === 1 || (n < 2 * threads && blocks % n === 0));
 }
 
-/** Output cells along each dimension, of one of the undilated convolutions that a dilated one consists of. */
-export const cellsOf = ({ kernel, output }: KernelCall): number[] =>
+// Output cells along each dimension, of one of the undilated convolutions that a dilated one consists of.
+const cellsOf = ({ kernel, output }: KernelCall): number[] =>
   output.shape.slice(0, -1).map((n, a) => (a ? Math.ceil(n / (kernel as Taps).dilations[a - 1]) : n));
 
 export type Tile = Omit<Choice, 'block'>;
@@ -171,20 +188,24 @@ export type Tile = Omit<Choice, 'block'>;
  * All combinations of tiles whose expected error, for sums of so many terms, is within bounds, small ones first; the batch's
  * comes first and is 1.
  */
-export function tilesFor(kernel: readonly number[], terms: number): Tile[] {
+export function tilesFor(taps: Taps, terms: number): Tile[] {
   let found = [{ tile: [] as number[], taps: [] as number[], error: 1e-7 * terms ** 0.25 }];
-  for (const k of kernel) {
+  for (const axis of axesOf(taps)) {
+    const { k } = axis;
+    const segments = isPlain(axis) ? TILES.segments.filter(m => m < k) : [];
     const along = [
       ...(k === 1 ? [1] : TILES.whole).map(m => ({ m, taps: k })),
-      ...TILES.segments.filter(m => m < k).map(m => ({ m, taps: m })),
-    ].filter(({ m, taps }) => m + taps - 1 <= LARGEST);
+      ...segments.map(m => ({ m, taps: m })),
+    ].map(one => ({ ...one, points: one.m + mostTaps({ ...axis, k: one.taps }) - 1 }));
     found = found
       .flatMap(({ tile, taps, error }) =>
-        along.map(one => ({
-          tile: [...tile, one.m],
-          taps: [...taps, one.taps],
-          error: error * GROWTH[one.m + one.taps - 1],
-        })),
+        along
+          .filter(({ points }) => points <= LARGEST)
+          .map(one => ({
+            tile: [...tile, one.m],
+            taps: [...taps, one.taps],
+            error: error * GROWTH[one.points],
+          })),
       )
       .filter(t => t.error <= ERROR);
   }
@@ -192,8 +213,9 @@ export function tilesFor(kernel: readonly number[], terms: number): Tile[] {
 }
 
 /** Boxes of about so many tiles, the innermost dimensions filled first, each dimension cut evenly. */
-export function blocksFor(tile: readonly number[], cells: readonly number[]): number[][] {
-  const counts = tile.map((m, a) => Math.ceil(cells[a] / m));
+export function blocksFor(call: KernelCall, { tile }: Tile): number[][] {
+  const axes = axesOf(call.kernel as TapConv);
+  const counts = cellsOf(call).map((n, a) => Math.ceil(n / (tile[a] * axes[a].inputDilation)));
   const found = BLOCKS.map(size => {
     const block = counts.slice();
     let rest = size;
@@ -206,22 +228,45 @@ export function blocksFor(tile: readonly number[], cells: readonly number[]): nu
   return found.filter((block, i) => i === 0 || block.some((b, a) => b !== found[i - 1][a]));
 }
 
+/** What of a block is counted. */
+export interface Cut {
+  /** Per dimension: points, inputs and outputs of a tile, and inputs from a tile to the next; tiles transformed, and wanted. */
+  readonly axes: readonly (ReturnType<typeof extentOf> & { grid: number; block: number })[];
+  /** Points of a tile, segments of the kernel, and blocks, in all. */
+  readonly points: number;
+  readonly segments: number;
+  readonly blocks: number;
+}
+
+export function cutOf(call: KernelCall, { tile, taps, block }: Choice): Cut {
+  const kernel = call.kernel as TapConv;
+  const cells = cellsOf(call);
+  const axes = axesOf(kernel).map((axis, a) => {
+    const segments = Math.ceil(axis.k / taps[a]);
+    const extent = extentOf(tile[a], { ...axis, k: taps[a] });
+    const blocks = Math.ceil(cells[a] / (extent.outputs * block[a]));
+    return { ...extent, segments, blocks, block: block[a], grid: block[a] + segments - 1 };
+  });
+  return {
+    axes,
+    points: product(axes.map(a => a.points)),
+    segments: product(axes.map(a => a.segments)),
+    blocks: product(axes.map(a => a.blocks)) * product(kernel.dilations),
+  };
+}
+
 // Counts what a thread does.
 function priceOf(call: KernelCall, target: WasmTarget, choice: Choice, constant: boolean): PricedChoice {
-  const { tile, taps, block, slices = 1 } = choice;
+  const { slices = 1 } = choice;
   const { wide, relaxed, threads = 1 } = target;
   const price = wide ? WIDE : PLAIN;
-  const { kernelShape, dilations } = call.kernel as TapConv;
   const lanes = wide ? 2 : 1;
   const [depth, width] = [call.inputs[0], call.output].map(
     layout => Math.ceil(channelsOf(layout) / 4 / lanes) * lanes,
   );
-  const segments = taps.map((k, a) => (a ? Math.ceil(kernelShape[a - 1] / k) : 1));
-  const grid = block.map((b, a) => b + segments[a] - 1);
-  const n = tile.map((m, a) => m + taps[a] - 1);
-  const [points, tiles] = [product(n), product(grid)];
-  const cells = cellsOf(call);
-  const blocks = product(dilations) * product(tile.map((m, a) => Math.ceil(cells[a] / (m * block[a]))));
+  const cut = cutOf(call, choice);
+  const { points, segments, blocks } = cut;
+  const tiles = product(cut.axes.map(a => a.grid));
 
   // A part of a register tile takes a third of its time at least.
   const slice = width / slices;
@@ -229,11 +274,11 @@ function priceOf(call: KernelCall, target: WasmTarget, choice: Choice, constant:
   const height = rowsFor(vectors, relaxed, wide);
   const [whole, rest] = [Math.floor(tiles / height), tiles % height];
   const rows = whole * height + (rest && Math.max(rest, height * 0.35));
-  const products = points * product(segments) * depth * 4 * slice * rows;
+  const products = points * segments * depth * 4 * slice * rows;
   const calls = points * Math.ceil(slice / vectors) * (whole + Math.sign(rest));
 
-  const moves = movesOf({ n, tile, taps, grid, block }, depth, slice);
-  const weights = points * product(segments) * depth * width * 64;
+  const moves = movesOf(cut, depth, slice);
+  const weights = points * segments * depth * width * 64;
   const held = points * tiles * (depth + slice) * 16;
   const memory = weights > LAST_CACHE ? 'memory' : 'cached';
   const stream = STREAM.find(s => weights / slices > s.bytes)!.price;
@@ -254,9 +299,10 @@ function priceOf(call: KernelCall, target: WasmTarget, choice: Choice, constant:
 export function directTime(call: KernelCall, target: WasmTarget): number {
   const { kernel, inputs, output } = call;
   const price = target.wide ? WIDE : PLAIN;
-  const { kernelShape, groups } = kernel as TapConv;
+  const { kernelShape, inputDilations, groups } = kernel as TapConv;
   const [C, K] = [channelsOf(inputs[0]) / groups, channelsOf(output)];
-  const taps = product(kernelShape);
+  // Those that meet an input.
+  const taps = product(kernelShape) / product(inputDilations);
   const cells = product(output.shape.slice(0, -1));
   if (dotFits(call, target)) return (cells * taps * C * K * price.direct) / 3;
   const cold = taps * C * K * 4 * COLD;
@@ -273,24 +319,20 @@ export function directTime(call: KernelCall, target: WasmTarget): number {
 export const overflowOf = (bytes: number, vectors: number): number =>
   bytes * (OVERFLOW.find(o => bytes > o.bytes)?.price ?? 0) * (1 + LONG / 4 / vectors);
 
-interface Cut {
-  readonly n: readonly number[];
-  readonly tile: readonly number[];
-  readonly taps: readonly number[];
-  readonly grid: readonly number[];
-  readonly block: readonly number[];
-}
-
 /** Vectors that the maps of a block move, of an input and an output of so many vectors a cell. */
-export function movesOf({ n, tile, taps, grid, block }: Cut, depth: number, width: number): number {
-  const cellsIn = grid.map((g, a) => g * tile[a] + taps[a] - 1);
-  const cellsOut = block.map((b, a) => b * tile[a]);
+export function movesOf({ axes }: Cut, depth: number, width: number): number {
+  const cellsIn = axes.map(({ grid, step, inputs }) => (grid - 1) * step + inputs);
+  const cellsOut = axes.map(({ block, outputs }) => block * outputs);
+  const [grids, blocks] = [axes.map(a => a.grid), axes.map(a => a.block)];
   let moves = 0;
-  n.forEach((size, a) => {
-    if (size === 1) return;
-    const maps = (grid: readonly number[], cells: readonly number[]) =>
-      product(n.slice(0, a)) * product(grid.slice(0, a + 1)) * product(cells.slice(a + 1));
-    moves += maps(grid, cellsIn) * depth * 2 * size + maps(block, cellsOut) * width * (size + tile[a]);
+  axes.forEach(({ points, inputs, outputs }, a) => {
+    if (points === 1) return;
+    const maps = (tiles: readonly number[], cells: readonly number[]) =>
+      product(axes.slice(0, a).map(b => b.points)) *
+      product(tiles.slice(0, a + 1)) *
+      product(cells.slice(a + 1));
+    moves += maps(grids, cellsIn) * depth * (inputs + points);
+    moves += maps(blocks, cellsOut) * width * (points + outputs);
   });
   return moves;
 }

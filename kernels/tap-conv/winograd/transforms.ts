@@ -66,7 +66,7 @@ export function transformOf(m: number, k: number): Transform {
  * The transform for the taps in reverse order that needs the same transformed weights: with the inputs in reverse, the
  * outputs come in reverse.
  */
-export const reversed = (transform: Transform): Transform => ({
+export const reversed = <T extends Pick<Transform, 'A' | 'B'>>(transform: T): T => ({
   ...transform,
   B: transform.B.map(row => row.toReversed()),
   A: transform.A.toReversed(),

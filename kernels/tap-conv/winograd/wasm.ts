@@ -94,7 +94,7 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
   );
   const zeros = plus(get('scratch'), i32(weights.zerosAt));
   const biases = plus(get('input2'), get('slice'));
-  const bias = `(select ${biases} ${zeros} (i32.eq ${get('p')} ${i32(unitPoint(dimensions))}))`;
+  const bias = `(select ${biases} ${zeros} (i32.load ${plus(get('table4'), times(get('p'), i32(4)))}))`;
   const gridBytes = stridesOf(
     dimensions.map(d => d.grid),
     cellIn,
@@ -201,8 +201,8 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
     ...weights.locals,
   ];
   return {
-    text: `${functions.join('\n')}\n${runFunction(call.inputs.length, 4, locals('i32', ...names), body)}`,
-    tables: [table, weights.taps, runs, offsets],
+    text: `${functions.join('\n')}\n${runFunction(call.inputs.length, 5, locals('i32', ...names), body)}`,
+    tables: [table, weights.taps, runs, offsets, unitsOf(dimensions)],
     scratch: weights.bytes,
     workspace,
     phases: 2,
@@ -216,13 +216,16 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
       kernel.kernelShape,
       stored.flip,
       stored.transpose,
+      dimensions.some(d => d.step !== d.outputs) && [kernel.strides, kernel.inputDilations, kernel.padLow],
     ]),
   };
 }
 
-// The point whose unit vector every A maps to ones.
-const unitPoint = (dimensions: readonly Dimension[]): number =>
-  dimensions.reduce((point, d) => point * d.n + d.unit, 0);
+// 1 for the points whose values, all 1, every A maps to ones.
+const unitsOf = (dimensions: readonly Dimension[]): Int32Array =>
+  Int32Array.from(tapIndices(dimensions.map(d => d.n)), at =>
+    Number(at.every((p, a) => dimensions[a].units.includes(p))),
+  );
 
 // An odd number of cache lines, so that the points of a tile do not meet in the same set of a cache.
 export const spaced = (bytes: number): number => (Math.ceil(bytes / 64) | 1) * 64;

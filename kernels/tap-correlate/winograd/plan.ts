@@ -6,13 +6,14 @@ import type { KernelCall } from '../../kernel.ts';
 import type { Choice } from '../../tap-conv/winograd/geometry.ts';
 import {
   blocksFor,
-  cellsOf,
+  cutOf,
   LARGER,
   movesOf,
   overflowOf,
   PLAIN,
   ROOM,
   slicesFor,
+  tapsFit,
   tilesFor,
   WIDE,
   WORTH,
@@ -49,25 +50,20 @@ const LARGE = { bytes: 2e6, price: 0.3 };
 
 /** Whether the call is one that Winograd's algorithm computes. */
 export function winogradFits({ kernel, inputs, output }: KernelCall): boolean {
-  const { kernelShape, strides, groups, symmetric } = kernel as TapCorrelate;
-  return (
-    groups === 1 &&
-    !symmetric &&
-    product(inputs[1].shape) * product(output.shape) > 0 &&
-    kernelShape.some(k => k > 1) &&
-    strides.every(s => s === 1)
-  );
+  const { groups, symmetric, ...taps } = kernel as TapCorrelate;
+  const shape = inputs[1].shape;
+  return groups === 1 && !symmetric && product(shape) * product(output.shape) > 0 && tapsFit(taps, shape);
 }
 
 /** The fastest tiles, blocks and parts, or nothing where the direct kernel is: the same for any number of threads. */
 export function chooseWinograd(call: KernelCall, target: WasmTarget): PricedCorrelation | undefined {
   if (!winogradFits(call)) return undefined;
-  const { kernelShape } = call.kernel as TapCorrelate;
-  const pieces: KernelCall = { ...call, output: call.inputs[1] };
+  const [a, b] = call.inputs;
+  const convolution: KernelCall = { ...call, inputs: [a], output: b };
   const alone = { ...target, threads: 1 };
   let best: PricedCorrelation | undefined;
-  for (const tile of tilesFor([1, ...kernelShape], product(call.inputs[1].shape.slice(0, -1)))) {
-    const found = blocksFor(tile.tile, cellsOf(pieces))
+  for (const tile of tilesFor(call.kernel as TapCorrelate, product(b.shape.slice(0, -1)))) {
+    const found = blocksFor(convolution, tile)
       .map(block => priceOf(call, alone, { ...tile, block }))
       .reduce((best, next) => (next.time < LARGER.block * best.time ? next : best));
     if (!best || found.time < LARGER.tile * best.time) best = found;
@@ -83,19 +79,17 @@ function bestSlices(call: KernelCall, target: WasmTarget, choice: Omit<Choice, '
 }
 
 function priceOf(call: KernelCall, target: WasmTarget, choice: Choice): PricedCorrelation {
-  const { tile, taps, block, slices = 1 } = choice;
+  const { slices = 1 } = choice;
   const { threads = 1 } = target;
   const price = target.wide ? WIDE : PLAIN;
-  const { kernelShape, dilations } = call.kernel as TapCorrelate;
+  const { kernelShape } = call.kernel as TapCorrelate;
   const lanes = target.wide ? 8 : 4;
   const [C, K] = call.inputs.map(channelsOf);
   const [depth, width] = [C, K].map(n => Math.ceil(n / lanes) * (lanes / 4));
-  const segments = taps.map((k, a) => (a ? Math.ceil(kernelShape[a - 1] / k) : 1));
-  const grid = block.map((b, a) => b + segments[a] - 1);
-  const n = tile.map((m, a) => m + taps[a] - 1);
-  const points = product(n) * product(segments);
-  const cells = cellsOf({ ...call, output: call.inputs[1] });
-  const blocks = product(dilations) * product(tile.map((m, a) => Math.ceil(cells[a] / (m * block[a]))));
+  const cut = cutOf({ ...call, output: call.inputs[1] }, choice);
+  const { blocks } = cut;
+  const points = cut.points * cut.segments;
+  const [grid, tiles] = [product(cut.axes.map(a => a.grid)), product(cut.axes.map(a => a.block))];
 
   const slice = width / slices;
   const vectors = Math.min(target.wide ? 4 : 2, width);
@@ -106,15 +100,15 @@ function priceOf(call: KernelCall, target: WasmTarget, choice: Choice): PricedCo
     0,
   );
   const calls = points * Math.ceil(slice / vectors) * heights.reduce((sum, [, count]) => sum + count, 0);
-  const products = points * product(block) * rows * slice;
-  const moves = movesOf({ n, tile, taps, grid, block }, depth, slice);
+  const products = points * tiles * rows * slice;
+  const moves = movesOf(cut, depth, slice);
   const sums = points * C * width * 16;
-  const held = product(n) * (product(grid) * depth + product(block) * slice) * 16;
+  const held = cut.points * (grid * depth + tiles * slice) * 16;
   const overflow = overflowOf(held, (depth + slice) / 2);
   const added = ADD.find(a => sums / slices > a.bytes)!.price * (sums / slices);
   const each = products * price.product + calls * price.call + moves * price.move + overflow + added;
 
-  const most = Math.min(PARTS, blocks, (blocks * product(block)) / PART, SUMS / sums);
+  const most = Math.min(PARTS, blocks, (blocks * tiles) / PART, SUMS / sums);
   const parts = 2 ** Math.max(0, Math.floor(Math.log2(most)));
   const last =
     (parts * slices * added) / 2 + sums * LAST.sums + product(kernelShape) * C * K * 4 * LAST.result;
