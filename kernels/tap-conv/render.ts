@@ -3,7 +3,9 @@
 
 import type { KernelCall } from '../kernel.ts';
 import type { WasmRendering, WasmTarget } from '../wasm.ts';
+import type { TapConv } from './spec.ts';
 import { renderTapConv as renderDirect } from './wasm.ts';
+import { methodOf } from './winograd/cuts.ts';
 import { chooseWinograd, directTime, type PricedChoice } from './winograd/plan.ts';
 import { renderWinograd } from './winograd/wasm.ts';
 
@@ -24,11 +26,7 @@ export function explainTapConv(
 ): { method: string; seconds: number } {
   const choice = winogradFor(call, target, constants);
   if (!choice) return { method: 'direct', seconds: directTime(call, target) / (target.threads ?? 1) / 1e9 };
-  const along = choice.tile.slice(1).map((m, a) => `F(${m}, ${choice.taps[a + 1]})`);
-  return {
-    method: `Winograd ${along.join('×')}, blocks of ${choice.block.join('×')} tiles`,
-    seconds: choice.time / 1e9,
-  };
+  return { method: methodOf(call.kernel as TapConv, choice), seconds: choice.time / 1e9 };
 }
 
 const winogradFor = (

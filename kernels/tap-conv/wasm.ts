@@ -10,23 +10,22 @@ import { channelsOf, product } from '../../src/tensor/layout.ts';
 import type { KernelCall } from '../kernel.ts';
 import type { WasmRendering, WasmTarget } from '../wasm.ts';
 import {
-  bump,
   get,
   i32,
   locals,
-  loop,
   loopUpTo,
   marginRuns,
   plus,
   runFunction,
   set,
   share,
-  storeLanes,
   times,
   zeroMargins,
 } from '../wasm-text.ts';
 import { dotFits, renderDot } from './dot.ts';
+import { pack } from './pack.ts';
 import type { TapConv } from './spec.ts';
+import { rowsFor, type TileCells, tile } from './tile.ts';
 import { CHUNK, type Chunk, evenTiles, type Form, walksOf } from './walks.ts';
 
 /** Pieces of work for each thread at least. */
@@ -45,7 +44,7 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
   const width = K / kernel.groups;
   const vectors = target.wide ? 4 : 2;
   const block = Math.min(vectors * 4, Math.ceil(width / 4) * 4);
-  const cells = cellsOf(target, block / 4);
+  const cells = rowsFor(block / 4, target.relaxed, target.wide);
   const blocks = Math.ceil(width / block);
   const taps = product(kernel.kernelShape);
   const blockBytes = taps * depth * block * 4;
@@ -209,129 +208,4 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
       kernel.bias,
     ]),
   };
-}
-
-// Cells of a tile whose sums, weights and input fit the registers (measured on V8, see the widths of WasmTarget).
-function cellsOf({ relaxed, wide }: WasmTarget, vectors: number): number {
-  if (!relaxed) return vectors === 1 ? 8 : 4;
-  return vectors === 1 || (wide && vectors === 2) ? 12 : 6;
-}
-
-/** Bytes from the first cell of a tile to each, in the input and in the output. */
-interface TileCells {
-  ins: readonly number[];
-  outs: readonly number[];
-}
-
-interface Tile extends TileCells {
-  name: string;
-  /** Output channels, at most `block`. */
-  lanes: number;
-  block: number;
-  depth: number;
-  depthwise: boolean;
-  stepIn: number;
-  stepOut: number;
-}
-
-function tile(
-  kernel: TapConv,
-  target: WasmTarget,
-  { name, ins, outs, lanes, block, depth, depthwise, stepIn, stepOut }: Tile,
-): string {
-  const vectors = Math.ceil(lanes / 4);
-  const cells = ins.length;
-  const sums = Array.from({ length: cells * vectors }, (_, i) => `s${i}`);
-  const madd = (a: string, b: string, c: string) =>
-    target.relaxed ? `(f32x4.relaxed_madd ${a} ${b} ${c})` : `(f32x4.add (f32x4.mul ${a} ${b}) ${c})`;
-  const unroll = [4, 3, 2].find(u => depth % u === 0) ?? 1;
-  let inner = '';
-  for (let u = 0; u < unroll; u++) {
-    for (let v = 0; v < vectors; v++)
-      inner += set(`w${v}`, `(v128.load offset=${u * block * 4 + 16 * v} ${get('w')})`);
-    for (let i = 0; i < cells; i++) {
-      if (!depthwise) inner += set('x', `(v128.load32_splat offset=${ins[i] + 4 * u} ${get('xt')})`);
-      for (let v = 0; v < vectors; v++) {
-        const input = depthwise ? `(v128.load offset=${ins[i] + 16 * v} align=4 ${get('xt')})` : get('x');
-        inner += set(`s${i * vectors + v}`, madd(input, get(`w${v}`), get(`s${i * vectors + v}`)));
-      }
-    }
-    inner += '\n';
-  }
-  const zero = '(v128.const f32x4 0 0 0 0)';
-  const relu = (v: string) => (kernel.activation === 'relu' ? `(f32x4.pmax ${zero} ${v})` : v);
-  let stores = '';
-  for (let i = 0; i < cells; i++)
-    for (let v = 0; v < vectors; v++) {
-      const sum = `s${i * vectors + v}`;
-      if (kernel.activation === 'relu') stores += set(sum, relu(get(sum)));
-      stores += storeLanes(get('ya'), outs[i] + 16 * v, get(sum), Math.min(4, lanes - 4 * v));
-    }
-  const first = (v: number) => (kernel.bias ? `(v128.load offset=${16 * v} ${get('ba')})` : zero);
-  return `(func $${name} ${['xa', 'wa', 'ya', 'ba', 'ta', 'tn', 'n'].map(p => `(param $${p} i32)`).join(' ')}
-    ${locals('i32', 'xt', 'w', 't', 'te', 'c')} ${locals('v128', 'x', ...sums, ...Array.from({ length: vectors }, (_, v) => `w${v}`))}
-    (loop $cells
-      ${sums.map((s, i) => set(s, first(i % vectors))).join(' ')}
-      ${set('t', get('ta'))} ${set('te', plus(get('ta'), times(get('tn'), i32(8))))}
-      (block $done (loop $taps
-        (br_if $done (i32.ge_u ${get('t')} ${get('te')}))
-        ${set('xt', plus(get('xa'), `(i32.load ${get('t')})`))} ${set('w', plus(get('wa'), `(i32.load offset=4 ${get('t')})`))}
-        ${set('c', i32(depth / unroll))}
-        (loop $channels
-          ${inner}
-          ${bump('xt', 4 * unroll)} ${bump('w', unroll * block * 4)}
-          (br_if $channels (local.tee $c (i32.sub ${get('c')} ${i32(1)}))))
-        ${bump('t', 8)} (br $taps)))
-      ${stores}
-      ${bump('xa', cells * stepIn)} ${bump('ya', cells * stepOut)}
-      (br_if $cells (local.tee $n (i32.sub ${get('n')} ${i32(1)})))))`;
-}
-
-interface Packing {
-  C: number;
-  K: number;
-  depth: number;
-  width: number;
-  block: number;
-  blocks: number;
-  taps: number;
-  biasAt: number;
-}
-
-// Phase 0: weights into `[group][block][tap][c][block]`, bias into `[group][block][block]`, zeros where channels end.
-function pack(kernel: TapConv, { C, K, depth, width, block, blocks, taps, biasAt }: Packing): string {
-  const stored = kernel.flip ? `(i32.sub ${i32(taps - 1)} ${get('t')})` : get('t');
-  const channel = plus(times(get('b'), i32(block)), get('j'));
-  const index = kernel.transpose
-    ? plus(
-        times(plus(times(stored, i32(width)), get('k')), i32(C)),
-        plus(times(get('g'), i32(depth)), get('c')),
-      )
-    : plus(
-        times(plus(times(stored, i32(depth)), get('c')), i32(K)),
-        plus(times(get('g'), i32(width)), get('k')),
-      );
-  const inside = `(i32.lt_s ${get('k')} ${i32(width)})`;
-  const value = (address: string) =>
-    `(if (result f32) ${inside} (then (f32.load ${address})) (else (f32.const 0)))`;
-  const weights = loop(
-    'j',
-    block,
-    `${set('k', channel)} (f32.store ${get('d')} ${value(plus(get('input1'), times(index, i32(4))))}) ${bump('d', 4)}`,
-  );
-  const bias = kernel.bias
-    ? `${set('d', plus(get('scratch'), i32(biasAt)))}
-       ${loop('g', kernel.groups, loop('b', blocks, loop('j', block, `${set('k', channel)} (f32.store ${get('d')} ${value(plus(get('input2'), times(plus(times(get('g'), i32(width)), get('k')), i32(4))))}) ${bump('d', 4)}`)))}`
-    : '';
-  // Threads share the taps of all blocks; the bias is one thread's.
-  const quotient = (a: string, n: number) => `(i32.div_u ${a} ${i32(n)})`;
-  const remainder = (a: string, n: number) => `(i32.rem_u ${a} ${i32(n)})`;
-  return `${share('i', 'to', kernel.groups * blocks * taps)} ${loopUpTo(
-    'i',
-    get('to'),
-    `${set('t', remainder(get('i'), taps))} ${set('b', remainder(quotient(get('i'), taps), blocks))} ${set('g', quotient(get('i'), taps * blocks))}
-     ${set('d', plus(get('scratch'), times(get('i'), i32(depth * block * 4))))}
-     ${loop('c', depth, weights)}`,
-  )}
-  (if (i32.eqz ${get('thread')}) (then ${bias}))`;
 }

@@ -2,7 +2,9 @@
 // direct one.
 
 import type { KernelCall } from '../kernel.ts';
+import { methodOf } from '../tap-conv/winograd/cuts.ts';
 import type { WasmRendering, WasmTarget } from '../wasm.ts';
+import type { TapCorrelate } from './spec.ts';
 import { renderTapCorrelate as renderDirect } from './wasm.ts';
 import { chooseWinograd, directTime, type PricedCorrelation } from './winograd/plan.ts';
 import { renderWinograd } from './winograd/wasm.ts';
@@ -19,11 +21,7 @@ export function explainTapCorrelate(
 ): { method: string; seconds: number } {
   const choice = winogradFor(call, target);
   if (!choice) return { method: 'direct', seconds: directTime(call, target) / 1e9 };
-  const along = choice.tile.slice(1).map((m, a) => `F(${m}, ${choice.taps[a + 1]})`);
-  return {
-    method: `Winograd ${along.join('×')}, blocks of ${choice.block.join('×')} tiles`,
-    seconds: choice.time / 1e9,
-  };
+  return { method: methodOf(call.kernel as TapCorrelate, choice), seconds: choice.time / 1e9 };
 }
 
 const winogradFor = (call: KernelCall, target: WasmTarget): PricedCorrelation | undefined =>

@@ -5,8 +5,8 @@
 import { channelsOf, pitchesOf } from '../../src/tensor/layout.ts';
 import { tapIndices } from '../../src/tensor/taps.ts';
 import type { KernelCall } from '../kernel.ts';
+import { rowsFor } from '../tap-conv/tile.ts';
 import { evenTiles } from '../tap-conv/walks.ts';
-import { rowsFor } from '../tap-conv/winograd/products.ts';
 import type { WasmTarget } from '../wasm.ts';
 import { bump, get, i32, locals, loopUpTo, plus, set, storeLanes } from '../wasm-text.ts';
 import type { TapCorrelate } from './spec.ts';

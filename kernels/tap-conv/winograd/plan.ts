@@ -5,20 +5,24 @@
 // only their ratios matter.
 
 import { channelsOf, product } from '../../../src/tensor/layout.ts';
-import type { Taps } from '../../../src/tensor/taps.ts';
 import type { KernelCall } from '../../kernel.ts';
 import type { WasmTarget } from '../../wasm.ts';
 import { dotFits } from '../dot.ts';
 import type { TapConv } from '../spec.ts';
+import { rowsFor } from '../tile.ts';
+import {
+  axesOf,
+  blocksFor,
+  cutOf,
+  isPlain,
+  movesOf,
+  slicesFor,
+  type Tile,
+  tapsFit,
+  tilesFor,
+} from './cuts.ts';
 import type { Choice } from './geometry.ts';
-import { type Axis, extentOf, mostTaps, phasesFit } from './phases.ts';
-import { rowsFor } from './products.ts';
-import { LARGEST } from './transforms.ts';
 
-/** Outputs per tile that are tried along a dimension with all its taps, and with segments of as many taps. */
-const TILES = { whole: [2, 4, 6], segments: [3, 4, 5] };
-/** Tiles per block that are tried. */
-const BLOCKS = [4, 8, 12, 18, 24, 32, 36, 48, 64, 72, 96, 144, 192];
 /** Part of the direct kernel's time that Winograd's must stay under. */
 export const WORTH = 0.85;
 /**
@@ -33,10 +37,6 @@ export const LARGER = { tile: 0.93, heavyTile: 0.85, block: 0.985 };
 const HEAVY = { bytes: 8e6, growth: 4.5 };
 /** Weights of so many bytes are shared by a convolution and its gradient. */
 const SHARED = 4e6;
-/** Largest expected error, relative to the largest output; the worst measured is 3 times the expected. */
-const ERROR = 2e-5;
-/** How much a map of n points adds to the rounding error of a direct sum, by n. */
-const GROWTH = [1, 1, 1, 1, 1, 1.5, 2, 3, 4, 10];
 /** Bytes of working memory of a thread at most. */
 export const ROOM = 32e6;
 /** Bytes of weights that every block finds in the last cache. */
@@ -63,6 +63,7 @@ const TURN = 0.02;
  * price, others at more.
  */
 const OVERFLOW = [
+  { bytes: 5e6, price: 0.035 },
   { bytes: 2e6, price: 0.02 },
   { bytes: 7e5, price: 0.006 },
 ];
@@ -75,29 +76,6 @@ export function winogradFits({ kernel, output }: KernelCall): boolean {
   const { groups, ...taps } = kernel as TapConv;
   return groups === 1 && product(output.shape) > 0 && tapsFit(taps, output.shape);
 }
-
-/** Whether there are transforms for these taps, of outputs of this shape. */
-export function tapsFit(taps: Taps, output: readonly number[]): boolean {
-  const axes = axesOf(taps).slice(1);
-  return (
-    axes.some(({ k }) => k > 1) &&
-    axes.every((axis, a) => {
-      // Parts of a stride have no dilation, and each must have outputs.
-      const parted = taps.dilations[a] === 1 && output[a + 1] >= axis.inputDilation;
-      return isPlain(axis) || (parted && phasesFit(axis));
-    })
-  );
-}
-
-type Sizes = Omit<Axis, 'padLow'>;
-
-// The dimensions of a convolution, batch first.
-const axesOf = ({ kernelShape, strides, inputDilations }: Taps): Sizes[] => [
-  { k: 1, stride: 1, inputDilation: 1 },
-  ...kernelShape.map((k, a) => ({ k, stride: strides[a], inputDilation: inputDilations[a] })),
-];
-
-const isPlain = ({ stride, inputDilation }: Sizes): boolean => stride === 1 && inputDilation === 1;
 
 /**
  * The fastest tiles and blocks, or nothing where the direct kernel is. Weights that are not `constant` are prepared in
@@ -172,89 +150,6 @@ function bestBlock(
   return priced.reduce((best, next) => (next.time < LARGER.block * best.time ? next : best));
 }
 
-/** Into how many slices so many output channels may be cut; for one thread, not at all. */
-export function slicesFor(channels: number, { wide, threads = 1 }: WasmTarget): number[] {
-  const blocks = channels / (wide ? 16 : 8);
-  return [1, 2, 4, 8].filter(n => n === 1 || (n < 2 * threads && blocks % n === 0));
-}
-
-// Output cells along each dimension, of one of the undilated convolutions that a dilated one consists of.
-const cellsOf = ({ kernel, output }: KernelCall): number[] =>
-  output.shape.slice(0, -1).map((n, a) => (a ? Math.ceil(n / (kernel as Taps).dilations[a - 1]) : n));
-
-export type Tile = Omit<Choice, 'block'>;
-
-/**
- * All combinations of tiles whose expected error, for sums of so many terms, is within bounds, small ones first; the batch's
- * comes first and is 1.
- */
-export function tilesFor(taps: Taps, terms: number): Tile[] {
-  let found = [{ tile: [] as number[], taps: [] as number[], error: 1e-7 * terms ** 0.25 }];
-  for (const axis of axesOf(taps)) {
-    const { k } = axis;
-    const segments = isPlain(axis) ? TILES.segments.filter(m => m < k) : [];
-    const along = [
-      ...(k === 1 ? [1] : TILES.whole).map(m => ({ m, taps: k })),
-      ...segments.map(m => ({ m, taps: m })),
-    ].map(one => ({ ...one, points: one.m + mostTaps({ ...axis, k: one.taps }) - 1 }));
-    found = found
-      .flatMap(({ tile, taps, error }) =>
-        along
-          .filter(({ points }) => points <= LARGEST)
-          .map(one => ({
-            tile: [...tile, one.m],
-            taps: [...taps, one.taps],
-            error: error * GROWTH[one.points],
-          })),
-      )
-      .filter(t => t.error <= ERROR);
-  }
-  return found.sort((a, b) => product(a.tile) - product(b.tile));
-}
-
-/** Boxes of about so many tiles, the innermost dimensions filled first, each dimension cut evenly. */
-export function blocksFor(call: KernelCall, { tile }: Tile): number[][] {
-  const axes = axesOf(call.kernel as TapConv);
-  const counts = cellsOf(call).map((n, a) => Math.ceil(n / (tile[a] * axes[a].inputDilation)));
-  const found = BLOCKS.map(size => {
-    const block = counts.slice();
-    let rest = size;
-    for (let a = counts.length - 1; a >= 0; a--) {
-      block[a] = Math.ceil(counts[a] / Math.ceil(counts[a] / rest));
-      rest = Math.max(1, Math.floor(rest / block[a]));
-    }
-    return block;
-  });
-  return found.filter((block, i) => i === 0 || block.some((b, a) => b !== found[i - 1][a]));
-}
-
-/** What of a block is counted. */
-export interface Cut {
-  /** Per dimension: points, inputs and outputs of a tile, and inputs from a tile to the next; tiles transformed, and wanted. */
-  readonly axes: readonly (ReturnType<typeof extentOf> & { grid: number; block: number })[];
-  /** Points of a tile, segments of the kernel, and blocks, in all. */
-  readonly points: number;
-  readonly segments: number;
-  readonly blocks: number;
-}
-
-export function cutOf(call: KernelCall, { tile, taps, block }: Choice): Cut {
-  const kernel = call.kernel as TapConv;
-  const cells = cellsOf(call);
-  const axes = axesOf(kernel).map((axis, a) => {
-    const segments = Math.ceil(axis.k / taps[a]);
-    const extent = extentOf(tile[a], { ...axis, k: taps[a] });
-    const blocks = Math.ceil(cells[a] / (extent.outputs * block[a]));
-    return { ...extent, segments, blocks, block: block[a], grid: block[a] + segments - 1 };
-  });
-  return {
-    axes,
-    points: product(axes.map(a => a.points)),
-    segments: product(axes.map(a => a.segments)),
-    blocks: product(axes.map(a => a.blocks)) * product(kernel.dilations),
-  };
-}
-
 // Counts what a thread does.
 function priceOf(call: KernelCall, target: WasmTarget, choice: Choice, constant: boolean): PricedChoice {
   const { slices = 1 } = choice;
@@ -318,21 +213,3 @@ export function directTime(call: KernelCall, target: WasmTarget): number {
 /** Nanoseconds for points of a block that leave the second cache, so many bytes, of cells of so many vectors. */
 export const overflowOf = (bytes: number, vectors: number): number =>
   bytes * (OVERFLOW.find(o => bytes > o.bytes)?.price ?? 0) * (1 + LONG / 4 / vectors);
-
-/** Vectors that the maps of a block move, of an input and an output of so many vectors a cell. */
-export function movesOf({ axes }: Cut, depth: number, width: number): number {
-  const cellsIn = axes.map(({ grid, step, inputs }) => (grid - 1) * step + inputs);
-  const cellsOut = axes.map(({ block, outputs }) => block * outputs);
-  const [grids, blocks] = [axes.map(a => a.grid), axes.map(a => a.block)];
-  let moves = 0;
-  axes.forEach(({ points, inputs, outputs }, a) => {
-    if (points === 1) return;
-    const maps = (tiles: readonly number[], cells: readonly number[]) =>
-      product(axes.slice(0, a).map(b => b.points)) *
-      product(tiles.slice(0, a + 1)) *
-      product(cells.slice(a + 1));
-    moves += maps(grids, cellsIn) * depth * (inputs + points);
-    moves += maps(blocks, cellsOut) * width * (points + outputs);
-  });
-  return moves;
-}

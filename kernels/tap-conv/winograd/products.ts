@@ -4,6 +4,7 @@
 
 import type { WasmTarget } from '../../wasm.ts';
 import { bump, get, i32, locals, loop, plus, set, times } from '../../wasm-text.ts';
+import { rowsFor } from '../tile.ts';
 import { evenTiles } from '../walks.ts';
 
 export interface Products {
@@ -140,12 +141,6 @@ interface Product {
   readonly stepOut: number;
   readonly segments: number;
   readonly relaxed: boolean;
-}
-
-/** Rows for which the sums, weights and input of `vectors` vectors fit the registers (measured on V8). */
-export function rowsFor(vectors: number, relaxed: boolean, wide: boolean): number {
-  if (!relaxed) return vectors === 1 ? 8 : 4;
-  return vectors === 1 || (wide && vectors === 2) ? 12 : 6;
 }
 
 // A function `$name (v, u, m, start, offsets, count)`: `count` times `rows` rows, sums starting from the vectors at `start`,

@@ -3,21 +3,9 @@
 
 import { channelsOf, product } from '../../../src/tensor/layout.ts';
 import type { KernelCall } from '../../kernel.ts';
+import { blocksFor, cutOf, movesOf, slicesFor, tapsFit, tilesFor } from '../../tap-conv/winograd/cuts.ts';
 import type { Choice } from '../../tap-conv/winograd/geometry.ts';
-import {
-  blocksFor,
-  cutOf,
-  LARGER,
-  movesOf,
-  overflowOf,
-  PLAIN,
-  ROOM,
-  slicesFor,
-  tapsFit,
-  tilesFor,
-  WIDE,
-  WORTH,
-} from '../../tap-conv/winograd/plan.ts';
+import { LARGER, overflowOf, PLAIN, ROOM, WIDE, WORTH } from '../../tap-conv/winograd/plan.ts';
 import type { WasmTarget } from '../../wasm.ts';
 import type { TapCorrelate } from '../spec.ts';
 import { heightsFor } from './products.ts';
@@ -42,8 +30,10 @@ const ADD = [
   { bytes: 6e5, price: 0.03 },
   { bytes: 0, price: 0.008 },
 ];
-/** Nanoseconds per byte of the sums of a part when the points become taps, and per byte of the result. */
-const LAST = { sums: 0.25, result: 0.6 };
+/** Nanoseconds per byte of the sums when the points become taps, of those of each part, and of the result. */
+const LAST = { sums: 0.2, part: 0.05, result: 0.6 };
+/** Part of the direct kernel's time that those with strides must stay under: their maps move much for little. */
+const STRIDED = 0.7;
 /** What the direct kernel takes, by what a convolution does, and nanoseconds per byte of a result that leaves the cache. */
 const DIRECT = 1.2;
 const LARGE = { bytes: 2e6, price: 0.3 };
@@ -68,7 +58,8 @@ export function chooseWinograd(call: KernelCall, target: WasmTarget): PricedCorr
       .reduce((best, next) => (next.time < LARGER.block * best.time ? next : best));
     if (!best || found.time < LARGER.tile * best.time) best = found;
   }
-  if (!best || best.time > WORTH * directTime(call, alone)) return undefined;
+  const worth = (call.kernel as TapCorrelate).strides.some(s => s > 1) ? STRIDED : WORTH;
+  if (!best || best.time > worth * directTime(call, alone)) return undefined;
   return bestSlices(call, target, best);
 }
 
@@ -111,7 +102,9 @@ function priceOf(call: KernelCall, target: WasmTarget, choice: Choice): PricedCo
   const most = Math.min(PARTS, blocks, (blocks * tiles) / PART, SUMS / sums);
   const parts = 2 ** Math.max(0, Math.floor(Math.log2(most)));
   const last =
-    (parts * slices * added) / 2 + sums * LAST.sums + product(kernelShape) * C * K * 4 * LAST.result;
+    (parts * slices * added) / 2 +
+    sums * (LAST.sums + parts * LAST.part) +
+    product(kernelShape) * C * K * 4 * LAST.result;
   const time =
     held > ROOM || sums > SUMS
       ? Number.POSITIVE_INFINITY

@@ -2,8 +2,8 @@
 // the tiles of a block of V `[tile][C]`ᵀ · D `[tile][K]`. R lies as `[segment][point][block of K][C][block]`; a few rows of
 // C × a block of K stay in registers while the tiles stream by.
 
+import { rowsFor } from '../../tap-conv/tile.ts';
 import { evenTiles } from '../../tap-conv/walks.ts';
-import { rowsFor } from '../../tap-conv/winograd/products.ts';
 import type { WasmTarget } from '../../wasm.ts';
 import { bump, get, i32, locals, loop, loopUpTo, plus, set, times } from '../../wasm-text.ts';
 
