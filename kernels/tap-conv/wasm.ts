@@ -3,7 +3,7 @@
 // Weights are packed `[group][block of channels][tap][c][block]` once; a tile of `cells` × `vectors` sums stays in
 // registers while the taps and input channels stream by: per tap and channel, load the weight vectors, splat one input
 // per cell, multiply and add. Chunks of about 96 cells pass through all weight blocks before moving on, so that the
-// input stays in the first cache. Depthwise convolutions take the same walk with blocks of channels on both sides: per
+// input stays in the first cache; threads share the chunks, or the blocks of weights where chunks are few. Depthwise convolutions take the same walk with blocks of channels on both sides: per
 // tap, a vector of inputs times a vector of weights.
 
 import { channelsOf, product } from '../../src/tensor/layout.ts';

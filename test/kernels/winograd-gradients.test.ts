@@ -7,13 +7,15 @@ import { createWasmBackend } from '../../src/backends/wasm/backend.ts';
 import { operations as op } from '../../src/ops/index.ts';
 import { type Build, normals, once, relativeError } from '../conformance/evaluate.ts';
 
-for (const [size, taps, channels] of [
-  [[301], 9, 16],
-  [[22, 19], 3, 12],
-  [[7, 9, 8], 3, 8],
-  [[5, 4, 6, 5], 3, 8],
+for (const [size, taps, channels, strides] of [
+  [[301], 9, 16, 1],
+  [[22, 19], 3, 12, 1],
+  [[7, 9, 8], 3, 8, 1],
+  [[5, 4, 6, 5], 3, 8, 1],
+  [[900], 9, 32, 2],
+  [[43, 38], 5, 24, 2],
 ] as const)
-  tape(`winograd in a graph: rank ${size.length}`, async t => {
+  tape(`winograd in a graph: rank ${size.length}, stride ${strides}`, async t => {
     const backends = await Promise.all([
       createReferenceBackend(),
       createWasmBackend({ threads: 2 }),
@@ -21,7 +23,7 @@ for (const [size, taps, channels] of [
     ]);
     const shapes = [[2, ...size, channels], [...size.map(() => taps), channels, channels], [channels]];
     const padding = size.map(() => [1, taps - 1] as const);
-    const build: Build = (x, w, b) => op.relu(op.convolution(x, w, b, { padding }));
+    const build: Build = (x, w, b) => op.relu(op.convolution(x, w, b, { padding, strides }));
     const values = shapes.map((shape, i) => normals(shape, `winograd ${i}`));
     const [wanted, fast, direct] = await Promise.all(backends.map(b => once(b, shapes, values, build)));
     t.ok(relativeError(fast.y, wanted.y) < 2e-5, 'result');

@@ -170,6 +170,8 @@ tape('winograd: chosen where it pays', t => {
     t.ok(chosen(callOf([64, 64], [3, 3], 64, 64), target), `64 to 64 channels, rank 2, ${name}`);
     t.ok(chosen(callOf([16, 32, 32], [3, 3, 3], 32, 32), target), `rank 3, ${name}`);
     t.ok(chosen(callOf([4096], [9], 64, 64), target), `nine taps, ${name}`);
+    const strided = chosen(callOf([128, 128], [5, 5], 64, 64, { strides: [2, 2] }), target);
+    t.ok(strided, `strides, ${name}`);
     t.notOk(chosen(callOf([16, 16, 16], [3, 3, 3], 1, 16), target), `one channel, ${name}`);
   }
   const refused: [string, Partial<TapConv>][] = [
@@ -283,6 +285,10 @@ tape('winograd: explained to people', t => {
   t.ok(/^Winograd F\(\d, 3\)×F\(\d, 3\), blocks of 1×\d+×\d+ tiles$/.test(found.method), found.method);
   const direct = explainTapConv(call, { ...plain, winograd: false });
   t.equal(direct.method, 'direct');
+  const strided = explainTapConv(callOf([16384], [9], 64, 64, { strides: [4] }), { ...plain, threads: 1 });
+  t.ok(/^Winograd F\(\d, 9 \/ 4\), blocks of 1×\d+ tiles$/.test(strided.method), strided.method);
+  const deep = explainTapConv(callOf([8, 8], [3, 3], 256, 256), { ...plain, threads: 2 }, [false, true]);
+  t.ok(/, 2 slices of channels$/.test(deep.method), deep.method);
   t.ok(found.seconds < direct.seconds, `${found.seconds} s instead of ${direct.seconds} s`);
   t.end();
 });

@@ -5,7 +5,7 @@
 // every dimension makes of the points the outputs. The multiplications shrink from Π m·k to Π n a tile and pair of
 // channels: 2.25 times for F(2, 3)², 4 times for F(4, 3)², 8 times for F(4, 3)³. A kernel with many taps is cut into
 // segments of k = m taps: the inputs of a segment are the tiles one further on, so that they are transformed once and
-// the segments are only more terms of the sum.
+// the segments are only more terms of the sum. Strides and input dilations are in the transforms (phases.ts).
 //
 // Layout. Tiles are worked on in blocks, boxes of T tiles over the dimensions of the output, the batch included as a
 // dimension that is passed through:
@@ -38,8 +38,9 @@
 // value: 1e-6 or less for F(2, 3), 4e-6 for F(4, 3)², 8e-6 for F(4, 3)³, 1e-5 for F(6, 3)² (see plan.ts).
 //
 // Weights become U in double precision in phase 0. Where they are constants they stay, and a convolution and its gradient
-// share them (`shared` in geometry.ts): a block of U at a time is transposed before it is multiplied with. Threads share blocks; every output is the same sum in the same
-// order whatever the blocks, so that results depend neither on them nor on the threads.
+// share them (`shared` in geometry.ts): a block of U at a time is transposed before it is multiplied with. Threads share
+// blocks and, where these are few, slices of the output channels, each with all of V and its own part of U. Every output is
+// the same sum in the same order whatever the blocks and slices, so that results depend neither on them nor on the threads.
 
 import { channelsOf, product as sizeOf } from '../../../src/tensor/layout.ts';
 import { tapIndices } from '../../../src/tensor/taps.ts';

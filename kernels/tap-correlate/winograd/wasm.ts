@@ -11,9 +11,10 @@
 //                                                          ├─ Vᵀ·D ──▶ R [point][C][K] ──Gᵀ──▶ result [tap][C][K]
 //     b ──Aᵀ along dimension 1, 2, …─▶ D [point][tile][K] ─┘
 //
-// Blocks of tiles, copies at the ends, segments of long kernels and dilations are those of the convolution. Blocks are cut
-// into a fixed number of parts; each sums into an R of its own, one block onto the other, and the second phase adds the
-// parts in double precision, in order: threads change nothing. Errors are those of the convolution, and the sums are
+// Blocks of tiles, copies at the ends, segments of long kernels, dilations and strides are those of the convolution. Blocks
+// are cut into a fixed number of parts; each sums into an R of its own, one block onto the other, and the second phase adds
+// the parts in double precision, in order: threads change nothing. Where parts are fewer than threads, these share slices of
+// the channels of b. Errors are those of the convolution, and the sums are
 // shorter by the cells of a tile.
 
 import { channelsOf, product } from '../../../src/tensor/layout.ts';
