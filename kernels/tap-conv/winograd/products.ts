@@ -27,8 +27,8 @@ export interface Products {
   /** Address of the sums that point `p` starts from. */
   readonly start: string;
   /**
-   * Where weights are those of another convolution, U `[point][block of C][K][block]`: address of working memory for one
-   * block of K of them, `[C][block]`. Needs whole blocks of channels on both sides and a single segment.
+   * Where weights are those of another convolution, U `[point][block of C][K][block]`: address of working memory for
+   * `turnedBlocks` blocks of K of them, `[C][block]`. Needs whole blocks of channels on both sides and a single segment.
    */
   readonly turned?: string;
 }
@@ -72,7 +72,11 @@ export function productsOf(
       }),
     ),
   );
-  const weights = turned ?? get('u');
+  const together = turnedBlocks(width / block);
+  const panel = depth * block * 4;
+  const weights = turned
+    ? plus(turned, times(`(i32.rem_u ${get('k')} ${i32(together)})`, i32(panel)))
+    : get('u');
   const blockBytes = block * block * 4;
   const callWith = (lanes: number) => {
     let done = 0;
@@ -81,7 +85,9 @@ export function productsOf(
       done += height * count;
       return call;
     });
-    const turn = turned ? `(call $turn ${get('u')} ${turned})` : '';
+    const turn = turned
+      ? `(if (i32.eqz (i32.rem_u ${get('k')} ${i32(together)})) (then (call $turn ${get('u')} ${turned})))`
+      : '';
     const next = turned ? blockBytes : lanes * depth * segments * 4;
     return `${turn} ${parts.join(' ')} ${bump('u', next)} ${bump('m', lanes * 4)} ${bump('b', lanes * 4)}`;
   };
@@ -97,13 +103,16 @@ export function productsOf(
       ${width >= block ? loop('k', Math.floor(width / block), callWith(block)) : ''} ${narrow ? callWith(narrow) : ''}
       ${bump('v', pointIn)} ${skip}`,
     )}`;
-  if (turned) functions.push(turn(block, depth / block, all * block * 4));
+  if (turned) functions.push(turn(block, together, depth / block, all * block * 4));
   return { text, functions, locals: ['p', 'k', 'v', 'u', 'm', 'b'] };
 }
 
-// A function `$turn (s, t)`: transposes `count` squares of block × block weights, `step` bytes apart, to `t` where they
-// follow one another; four by four in registers.
-function turn(block: number, count: number, step: number): string {
+/** Blocks of weights transposed at a time, of so many: pages of memory are read as a whole. */
+export const turnedBlocks = (blocks: number): number => [4, 2, 1].find(n => blocks % n === 0)!;
+
+// A function `$turn (s, t)`: transposes rows of `together` squares of block × block weights, `count` rows `step` bytes apart,
+// to `t`, where the squares of a column follow one another; four by four in registers.
+function turn(block: number, together: number, count: number, step: number): string {
   const row = block * 4;
   const shuffle = (a: string, b: string, ...lanes: number[]) =>
     `(i8x16.shuffle ${lanes.flatMap(l => [0, 1, 2, 3].map(byte => 4 * l + byte)).join(' ')} ${get(a)} ${get(b)})`;
@@ -126,8 +135,14 @@ function turn(block: number, count: number, step: number): string {
       );
     }
   const names = [0, 1, 2, 3].flatMap(r => [`x${r}`, `y${r}`]);
-  return `(func $turn (param $s i32) (param $t i32) ${locals('i32', 'i')} ${locals('v128', ...names)}
-    ${loop('i', count, `${text.join('\n')} ${bump('s', step)} ${bump('t', block * row)}`)})`;
+  const square = block * row;
+  return `(func $turn (param $s i32) (param $t i32) ${locals('i32', 'i', 'j')} ${locals('v128', ...names)}
+    ${loop(
+      'i',
+      count,
+      `${loop('j', together, `${text.join('\n')} ${bump('s', square)} ${bump('t', count * square)}`)}
+      ${bump('s', step - together * square)} ${bump('t', square - together * count * square)}`,
+    )})`;
 }
 
 interface Product {

@@ -64,7 +64,7 @@ import { copyBox } from './copy.ts';
 import { type Choice, type Dimension, geometryOf, stridesOf } from './geometry.ts';
 import { linearMap } from './linear-map.ts';
 import { mapsOf } from './maps.ts';
-import { productsOf } from './products.ts';
+import { productsOf, turnedBlocks } from './products.ts';
 import { prepareWeights } from './weights.ts';
 
 /** Renders a tap-conv that `winogradFits`, with tiles and blocks as chosen. */
@@ -177,7 +177,7 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
       ${set('from', plus(get('input0'), word(0)))} ${set('to', plus(plus(get('output'), word(1)), get('slice')))}
       ${forward.join('\n')} ${products.text} ${inverse.join('\n')}`,
     )}`;
-  const workspace = 2 * area + (shared ? depth * block * 4 : 0);
+  const workspace = 2 * area + (shared ? turnedBlocks(slice / block) * depth * block * 4 : 0);
   const body = `${set('area0', plus(get('workspace'), times(get('thread'), i32(workspace))))} ${set('area1', plus(get('area0'), i32(area)))}
     ${set('panel', plus(get('area1'), i32(area)))}
     (if (i32.eqz ${get('phase')}) (then ${weights.text}) (else ${main}))`;
