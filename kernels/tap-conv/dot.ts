@@ -42,9 +42,12 @@ export function renderDot(call: KernelCall, target: WasmTarget): WasmRendering {
   const cells = Math.max(1, Math.min(12, Math.floor(((target.relaxed ? 14 : 13) - K) / K)));
   const tileBytes = Math.ceil((cells * K * 16 * pair) / 64) * 64;
 
-  const { walks, stepIn, stepOut } = walksOf(call, cells, C * K * 4);
+  const {
+    walks,
+    step: [stepIn, stepOut],
+  } = walksOf(call, cells, C * K * 4);
   const chunkTable = Int32Array.from(
-    walks.flatMap(v => v.chunks.flatMap(({ from, to, form }) => [from, to, form.length])),
+    walks.flatMap(v => v.chunks.flatMap(({ at, form }) => [...at, form.length])),
   );
   const tapTable = Int32Array.from(walks.flatMap(v => v.taps));
   const runs = marginRuns(call.output);

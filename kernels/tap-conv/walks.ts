@@ -2,7 +2,7 @@
 // fixed step in and out, and a list of taps, each an offset into the input and one into the packed weights. Rows are cut
 // into chunks that stay in the first cache; several short ones make one.
 
-import { channelsOf, originOf, pitchesOf } from '../../src/tensor/layout.ts';
+import { channelsOf, type Layout, originOf, pitchesOf } from '../../src/tensor/layout.ts';
 import { tapIndices } from '../../src/tensor/taps.ts';
 import type { KernelCall } from '../kernel.ts';
 import type { TapConv } from './spec.ts';
@@ -12,18 +12,19 @@ export const CHUNK = 96;
 /** Part of the register tiles that must be saved for rows to share them, for each tile has a function of its own then. */
 const SAVED = 0.1;
 
-/** What chunks have in common: rows of so many cells, and bytes from one to the next in the input and in the output. */
+/** Bytes in the input, in the output, and in further tensors of the output's shape. */
+export type Bytes = readonly number[];
+
+/** What chunks have in common: rows of so many cells, and bytes from one to the next. */
 export interface Form {
   readonly rows: number;
   readonly length: number;
-  readonly rowIn: number;
-  readonly rowOut: number;
+  readonly row: Bytes;
 }
 
 export interface Chunk {
-  /** Bytes of the first cell in the input and in the output. */
-  readonly from: number;
-  readonly to: number;
+  /** Where the first cell is. */
+  readonly at: Bytes;
   readonly form: Form;
 }
 
@@ -35,25 +36,33 @@ export interface Walk {
 
 export interface Walks {
   readonly walks: readonly Walk[];
-  /** Bytes from a cell of a row to the next in the input and in the output. */
-  readonly stepIn: number;
-  readonly stepOut: number;
+  /** From a cell of a row to the next. */
+  readonly step: Bytes;
 }
 
 /**
  * The walks of a call, its chunks whole register tiles of so many cells, `tapBytes` of weights a tap; of several rows where
  * `together`, and where that saves tiles.
  */
-export function walksOf(call: KernelCall, tileCells: number, tapBytes: number, together = false): Walks {
+export function walksOf(
+  call: KernelCall,
+  tileCells: number,
+  tapBytes: number,
+  together = false,
+  others: readonly Layout[] = [],
+): Walks {
   const kernel = call.kernel as TapConv;
   const { strides, inputDilations, dilations, padLow } = kernel;
   const [x] = call.inputs;
   const y = call.output;
-  const [px, py] = [x, y].map(layout => pitchesOf(layout).map(p => p * channelsOf(layout) * 4));
-  const [first, origin] = [x, y].map(layout => originOf(layout) * channelsOf(layout) * 4);
+  const tensors = [x, y, ...others];
+  const pitches = tensors.map(layout => pitchesOf(layout).map(p => p * channelsOf(layout) * 4));
+  const origins = tensors.map(layout => originOf(layout) * channelsOf(layout) * 4);
+  const [px] = pitches;
   // Without spatial dimensions the batch is the walk.
-  const ins = [px[0], ...strides.map((s, a) => s * px[a + 1])];
-  const outs = [py[0], ...inputDilations.map((u, a) => u * py[a + 1])];
+  const steps = pitches.map((p, n) =>
+    p.slice(0, y.shape.length - 1).map((pitch, a) => pitch * (a ? (n ? inputDilations : strides)[a - 1] : 1)),
+  );
   const walks = tapIndices(inputDilations).map((residue): Walk => {
     const taps: number[] = [];
     tapIndices(kernel.kernelShape).forEach((tap, t) => {
@@ -68,27 +77,25 @@ export function walksOf(call: KernelCall, tileCells: number, tapBytes: number, t
       y.shape[0],
       ...residue.map((r, a) => Math.max(0, Math.ceil((y.shape[a + 1] - r) / inputDilations[a]))),
     ];
-    const to = residue.reduce((sum, r, a) => sum + r * py[a + 1], origin);
-    const dimensions = sizes.map((size, a) => ({ size, in: ins[a], out: outs[a] }));
-    return { taps, chunks: chunksOf(dimensions, first, to, tileCells, together) };
+    const first = origins.map((origin, n) =>
+      n ? residue.reduce((sum, r, a) => sum + r * pitches[n][a + 1], origin) : origin,
+    );
+    const dimensions = sizes.map((size, a) => ({ size, step: steps.map(s => s[a]) }));
+    return { taps, chunks: chunksOf(dimensions, first, tileCells, together) };
   });
-  return { walks, stepIn: ins.at(-1)!, stepOut: outs.at(-1)! };
+  return { walks, step: steps.map(s => s.at(-1)!) };
 }
 
-/** Cells along a dimension, and bytes from one to the next. */
+/** Cells along a dimension, and from one to the next. */
 interface Dimension {
   readonly size: number;
-  readonly in: number;
-  readonly out: number;
+  readonly step: Bytes;
 }
 
-function chunksOf(
-  given: readonly Dimension[],
-  first: number,
-  origin: number,
-  tileCells: number,
-  together: boolean,
-): Chunk[] {
+const ahead = (bytes: Bytes, count: number, step: Bytes): number[] =>
+  bytes.map((b, n) => b + count * step[n]);
+
+function chunksOf(given: readonly Dimension[], first: Bytes, tileCells: number, together: boolean): Chunk[] {
   if (given.some(d => d.size === 0)) return [];
   const row = joined(given);
   const outer = given.slice(0, given.length - row.dimensions);
@@ -97,22 +104,18 @@ function chunksOf(
   const whole = Math.max(tileCells, Math.floor(CHUNK / tileCells) * tileCells);
   const starts = tapIndices((groups ? outer.slice(0, -1) : outer).map(d => d.size));
   return starts.flatMap(at => {
-    const [from, to] = at.reduce(
-      ([i, o], v, a) => [i + v * outer[a].in, o + v * outer[a].out],
-      [first, origin],
-    );
+    const start = at.reduce((bytes, v, a) => ahead(bytes, v, outer[a].step), first);
     if (groups) {
       let done = 0;
       return groups.map((rows): Chunk => {
-        const start = done;
+        const at = ahead(start, done, above.step);
         done += rows;
-        const form = { rows, length: row.size, rowIn: above.in, rowOut: above.out };
-        return { from: from + start * above.in, to: to + start * above.out, form };
+        return { at, form: { rows, length: row.size, row: above.step } };
       });
     }
     return Array.from({ length: Math.ceil(row.size / whole) }, (_, i): Chunk => {
-      const form = { rows: 1, length: Math.min(whole, row.size - i * whole), rowIn: 0, rowOut: 0 };
-      return { from: from + i * whole * row.in, to: to + i * whole * row.out, form };
+      const form = { rows: 1, length: Math.min(whole, row.size - i * whole), row: row.step.map(() => 0) };
+      return { at: ahead(start, i * whole, row.step), form };
     });
   });
 }
@@ -121,9 +124,9 @@ function chunksOf(
 function joined(given: readonly Dimension[]): Dimension & { dimensions: number } {
   const inner = given.at(-1)!;
   let [size, dimensions] = [inner.size, 1];
-  for (const { in: i, out: o, size: n } of given.slice(0, -1).reverse()) {
-    if (i !== size * inner.in || o !== size * inner.out) break;
-    size *= n;
+  for (const outer of given.slice(0, -1).reverse()) {
+    if (outer.step.some((step, n) => step !== size * inner.step[n])) break;
+    size *= outer.size;
     dimensions++;
   }
   return { ...inner, size, dimensions };

@@ -6,8 +6,10 @@
 // input stays in the first cache; threads share the chunks, or the blocks of weights where chunks are few. Depthwise convolutions take the same walk with blocks of channels on both sides: per
 // tap, a vector of inputs times a vector of weights.
 
-import { channelsOf, product } from '../../src/tensor/layout.ts';
+import { channelsOf, type Layout, product } from '../../src/tensor/layout.ts';
 import type { KernelCall } from '../kernel.ts';
+import type { Expr } from '../map/expr.ts';
+import { vectorFunctions } from '../map/wasm-expr.ts';
 import type { WasmRendering, WasmTarget } from '../wasm.ts';
 import {
   get,
@@ -25,13 +27,30 @@ import {
 import { dotFits, renderDot } from './dot.ts';
 import { pack } from './pack.ts';
 import type { TapConv } from './spec.ts';
-import { rowsFor, type TileCells, tile } from './tile.ts';
-import { CHUNK, type Chunk, evenTiles, type Form, walksOf } from './walks.ts';
+import { rowsFor, tile } from './tile.ts';
+import { type Bytes, CHUNK, type Chunk, evenTiles, type Form, walksOf } from './walks.ts';
 
 /** Pieces of work for each thread at least. */
 const PIECES = 4;
 
-export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRendering {
+/** What becomes of the sums before they are stored: a map. */
+export interface Epilogue {
+  /** Of the sum, x0, and the values of the other tensors, x1 …. */
+  readonly expr: Expr;
+  /** Of the output's shape; they follow the inputs of the convolution. */
+  readonly others: readonly Layout[];
+  /** The output lies in the bytes of the input, and in its layout. */
+  readonly inPlace: boolean;
+}
+
+/** Whether a convolution can have an epilogue: cell by cell, one tap. */
+export const takesEpilogue = ({ kernel, output }: KernelCall): boolean => {
+  const { kernelShape, strides, inputDilations, padLow, groups } = kernel as TapConv;
+  const plain = [...kernelShape, ...strides, ...inputDilations, groups].every(n => n === 1);
+  return plain && padLow.every(p => p === 0) && channelsOf(output) >= 8;
+};
+
+export function renderTapConv(call: KernelCall, target: WasmTarget, epilogue?: Epilogue): WasmRendering {
   if (dotFits(call, target)) return renderDot(call, target);
   const given = call.kernel as TapConv;
   const [x] = call.inputs;
@@ -50,33 +69,33 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
   const blockBytes = taps * depth * block * 4;
   const biasAt = kernel.groups * blocks * blockBytes;
 
-  const { walks, stepIn, stepOut } = walksOf(call, cells, depth * block * 4, true);
+  const { others, inPlace } = epilogue ?? { others: [], inPlace: false };
+  const { walks, step } = walksOf(call, cells, depth * block * 4, true, others);
   const chunks = walks.flatMap(w => w.chunks);
   const forms = [...new Map(chunks.map(({ form }) => [JSON.stringify(form), form])).values()];
   const formOf = (chunk: Chunk) => forms.findIndex(f => JSON.stringify(f) === JSON.stringify(chunk.form));
-  const chunkTable = Int32Array.from(chunks.flatMap(c => [c.from, c.to, formOf(c)]));
+  // Bytes of the input from the first cell of a chunk to behind the last.
+  const spanOf = ({ rows, length, row }: Form) => (rows - 1) * row[0] + (length - 1) * step[0] + C * 4;
+  const chunkTable = Int32Array.from(chunks.flatMap(c => [...c.at, formOf(c), spanOf(c.form)]));
+  const chunkWords = step.length + 2;
   const tapTable = Int32Array.from(walks.flatMap(v => v.taps));
   const runs = marginRuns(output);
 
   // Each form of a chunk is cut into tiles of its own, so that none is low; the first cell of each, and what it is like.
-  const shapes = new Map<string, TileCells>();
-  const cutsOf = ({ rows, length, rowIn, rowOut }: Form) => {
-    const at = (j: number) => [
-      Math.floor(j / length) * rowIn + (j % length) * stepIn,
-      Math.floor(j / length) * rowOut + (j % length) * stepOut,
-    ];
+  const shapes = new Map<string, Bytes[]>();
+  const cutsOf = ({ rows, length, row }: Form) => {
+    const at = (j: number) => step.map((s, n) => Math.floor(j / length) * row[n] + (j % length) * s);
     let done = 0;
     return evenTiles(rows * length, cells).flatMap(([height, count]) => {
       // In a single row all tiles of a height are the same, and one call does for them.
       const [calls, each] = rows > 1 ? [count, 1] : [1, count];
       return Array.from({ length: calls }, () => {
-        const [from, to] = at(done);
-        const offsets = Array.from({ length: height }, (_, i) => at(done + i));
-        const shape = { ins: offsets.map(o => o[0] - from), outs: offsets.map(o => o[1] - to) };
+        const first = at(done);
+        const shape = Array.from({ length: height }, (_, i) => at(done + i).map((b, n) => b - first[n]));
         const key = JSON.stringify(shape);
         shapes.set(key, shape);
         done += height * each;
-        return { from, to, key, each };
+        return { first, key, each };
       });
     });
   };
@@ -87,13 +106,13 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
     keys.map((key, n) =>
       tile(kernel, target, {
         name: `tile_${lanes}_${n}`,
-        ...shapes.get(key)!,
+        cells: shapes.get(key)!,
+        next: step.map(s => s * shapes.get(key)!.length),
         lanes,
         block,
         depth,
-        stepIn,
-        stepOut,
         depthwise,
+        epilogue: epilogue?.expr,
       }),
     ),
   );
@@ -103,8 +122,9 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
     cuts
       .map((cut, form) => {
         const calls = cut.map(
-          ({ from, to, key, each }) =>
-            `(call $tile_${lanes}_${keys.indexOf(key)} ${plus(get('xa'), i32(from))} ${get('wa')} ${plus(get('ya'), i32(to))} ${get('ba')} ${get('ta')} ${get('tn')} ${i32(each)})`,
+          ({ first: [from, to, ...more], key, each }) =>
+            `(call $tile_${lanes}_${keys.indexOf(key)} ${plus(get('xa'), i32(from))} ${get('wa')} ${plus(get('ya'), i32(to))} ${get('ba')} ${get('ta')} ${get('tn')} ${i32(each)}
+              ${epilogue ? get('sums') : ''} ${more.map((bytes, n) => plus(get(`a${n + 1}`), i32(bytes))).join(' ')})`,
         );
         return `(if (i32.eq ${get('n')} ${i32(form)}) (then ${calls.join('\n')}))`;
       })
@@ -115,8 +135,19 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
       ? `(if (i32.eq ${get('b')} ${i32(blocks - 1)}) (then ${callTiles(lastLanes)}) (else ${callTiles(block)}))`
       : callTiles(Math.min(block, width));
   // Short chunks pass through a block of weights several at a time: weights that leave the cache are read less often.
-  const together = Math.max(1, Math.floor(CHUNK / Math.max(1, ...forms.map(f => f.rows * f.length))));
-  const chunkAt = (o: number) => `(i32.load offset=${o} ${plus(get('table0'), times(get('j'), i32(12)))})`;
+  const together = inPlace
+    ? 1
+    : Math.max(1, Math.floor(CHUNK / Math.max(1, ...forms.map(f => f.rows * f.length))));
+  const chunkAt = (word: number) =>
+    `(i32.load offset=${4 * word} ${plus(get('table0'), times(get('j'), i32(4 * chunkWords)))})`;
+  // Where the output overwrites the input, a chunk of it is put aside first.
+  const sumBytes = epilogue ? cells * block * 4 : 0;
+  const span = inPlace ? Math.max(...forms.map(spanOf)) : 0;
+  const workspace = epilogue ? Math.ceil((sumBytes + span) / 64 + 1) * 64 : 0;
+  const aside = inPlace
+    ? `${set('j', get('i'))} (memory.copy ${get('aside')} ${plus(get('input0'), chunkAt(0))} ${chunkAt(chunkWords - 1)})`
+    : '';
+  const from = inPlace ? get('aside') : plus(get('input0'), chunkAt(0));
   const channelsAt = (groupBytes: number, blockBytes: number) =>
     plus(times(get('g'), i32(groupBytes)), times(get('b'), i32(blockBytes)));
   const all = kernel.groups * blocks;
@@ -126,7 +157,8 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
   const main = walks.map(walk => {
     const count = walk.chunks.length;
     // Threads share chunks; where these are too few, also the blocks of weights.
-    const slices = threads > 1 && count > 0 ? Math.min(all, Math.ceil((PIECES * threads) / count)) : 1;
+    const slices =
+      threads > 1 && count > 0 && !inPlace ? Math.min(all, Math.ceil((PIECES * threads) / count)) : 1;
     const blockOf = (slice: string) => `(i32.div_u ${times(slice, i32(all))} ${i32(slices)})`;
     const least = (a: string, b: string) => `(select ${a} ${b} (i32.lt_u ${a} ${b}))`;
     const text = `${share('piece', 'last', count * slices)}
@@ -141,7 +173,7 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
           'i',
           get('to'),
           `${set('end', plus(get('i'), i32(together)))} ${set('end', least(get('end'), get('to')))}
-          ${set('q', blockOf(get('slice')))}
+          ${aside} ${set('q', blockOf(get('slice')))}
           ${loopUpTo(
             'q',
             blockOf(plus(get('slice'), i32(1))),
@@ -151,9 +183,10 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
             ${set('j', get('i'))} ${loopUpTo(
               'j',
               get('end'),
-              `${set('n', chunkAt(8))}
-              ${set('xa', plus(plus(get('input0'), chunkAt(0)), channelsAt(depth * 4, depthwise ? block * 4 : 0)))}
-              ${set('ya', plus(plus(get('output'), chunkAt(4)), channelsAt(width * 4, block * 4)))}
+              `${set('n', chunkAt(step.length))}
+              ${set('xa', plus(from, channelsAt(depth * 4, depthwise ? block * 4 : 0)))}
+              ${set('ya', plus(plus(get('output'), chunkAt(1)), channelsAt(width * 4, block * 4)))}
+              ${others.map((_, n) => set(`a${n + 1}`, plus(plus(get(`input${call.inputs.length + n}`), chunkAt(2 + n)), channelsAt(width * 4, block * 4)))).join(' ')}
               ${tilesOf}`,
             )}`,
           )}`,
@@ -164,8 +197,13 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
     tapStart += walk.taps.length / 2;
     return text;
   });
-  const body = `(if (i32.eqz ${get('phase')}) (then ${pack(kernel, { C, K, depth, width, block, blocks, taps, biasAt })}) (else ${zeroMargins(2, runs)} ${main.join('\n')}))`;
+  const own = epilogue
+    ? `${set('sums', plus(get('workspace'), times(get('thread'), i32(workspace))))} ${set('aside', plus(get('sums'), i32(sumBytes)))}`
+    : '';
+  const body = `${own} (if (i32.eqz ${get('phase')}) (then ${pack(kernel, { C, K, depth, width, block, blocks, taps, biasAt })}) (else ${zeroMargins(2, runs)} ${main.join('\n')}))`;
   const names = [
+    ...(epilogue ? ['sums', 'aside'] : []),
+    ...others.map((_, n) => `a${n + 1}`),
     'piece',
     'last',
     'slice',
@@ -191,9 +229,10 @@ export function renderTapConv(call: KernelCall, target: WasmTarget): WasmRenderi
     's',
   ];
   return {
-    text: `${functions.join('\n')}\n${runFunction(call.inputs.length, 3, locals('i32', ...names), body)}`,
+    text: `${epilogue ? vectorFunctions(epilogue.expr) : ''} ${functions.join('\n')}\n${runFunction(call.inputs.length + others.length, 3, locals('i32', ...names), body)}`,
     tables: [chunkTable, tapTable, runs],
     scratch: biasAt + kernel.groups * blocks * block * 4,
+    workspace,
     phases: 2,
     prepare: kernel.bias ? [1, 2] : [1],
     form: JSON.stringify([

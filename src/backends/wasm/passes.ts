@@ -1,12 +1,13 @@
 // Neighbouring calls of a plan that run as one kernel, so that memory is passed over once: maps of the same shape of which
-// one reads what another reads or writes (the moments of an optimiser and the step they lead to), and a maximum with its
-// places. The plan stays as it is: the calls could run one after the other, and on gpu.js, where a kernel has one output,
+// one reads what another reads or writes (the moments of an optimiser and the step they lead to), a maximum with its places,
+// and a convolution of one tap with the map that alone reads it (the gradient of a Gram matrix, added to another, masked). The plan stays as it is: the calls could run one after the other, and on gpu.js, where a kernel has one output,
 // they do.
 
 import { substitute } from '../../../kernels/map/expr.ts';
 import type { MapKernel } from '../../../kernels/map/spec.ts';
 import { type MapResult, renderMaps } from '../../../kernels/map/wasm.ts';
-import type { WasmRendering } from '../../../kernels/wasm.ts';
+import { renderTapConv, takesEpilogue } from '../../../kernels/tap-conv/wasm.ts';
+import type { WasmRendering, WasmTarget } from '../../../kernels/wasm.ts';
 import { isRegular, renderRegular } from '../../../kernels/window/regular.ts';
 import type { Window } from '../../../kernels/window/spec.ts';
 import { elementCount, type Layout, sameLayout, sameShape } from '../../tensor/layout.ts';
@@ -19,7 +20,7 @@ export interface Pass {
   readonly outputs: readonly number[];
   readonly inputs: readonly number[];
   /** Of several calls; undefined where the family renders the only one. */
-  readonly rendering?: () => WasmRendering;
+  readonly rendering?: (target: WasmTarget) => WasmRendering;
   /** Names that rendering beside the keys of the calls. */
   readonly key: string;
 }
@@ -34,6 +35,7 @@ export function passesOf(plan: ProgramPlan): Pass[] {
   for (let c = 0; c < calls.length; c += passes.at(-1)!.calls.length)
     passes.push(
       mapsFrom(plan, c) ??
+        mappedFrom(plan, c) ??
         maximaFrom(plan, c) ?? {
           calls: [calls[c]],
           outputs: [calls[c].output],
@@ -62,6 +64,34 @@ function maximaFrom(plan: ProgramPlan, c: number): Pass | undefined {
     inputs,
     rendering: () => renderRegular(maxima.call, places.call),
     key: '',
+  };
+}
+
+// A convolution and, right behind it, the map that alone reads it.
+function mappedFrom(plan: ProgramPlan, c: number): Pass | undefined {
+  const [first, map] = plan.calls.slice(c, c + 2);
+  const { call, inputs, output: sum } = first;
+  if (call.kernel.family !== 'tap-conv' || map?.call.kernel.family !== 'map' || !takesEpilogue(call))
+    return undefined;
+  const read = map.inputs.map(i => rootOf(plan, i));
+  const whole = map.call.inputs.every(({ shape }) => sameShape(shape, call.output.shape));
+  if (!read.includes(sum) || !whole || isReadElsewhere(plan, sum, [first, map])) return undefined;
+  const others = [...new Set(read)].filter(i => i !== sum);
+  const [x, ...weights] = inputs.map(i => rootOf(plan, i));
+  const clear = (i: number) => apart(plan, map.output, i);
+  const inPlace = !clear(x);
+  const safe = others.every(i => clear(i) || inOnePlace(plan, map.output, i)) && weights.every(clear);
+  if (!safe || (inPlace && !inOnePlace(plan, map.output, x)) || others.length + inputs.length >= TENSORS)
+    return undefined;
+  const expr = substitute((map.call.kernel as MapKernel).expr, n => `x${[sum, ...others].indexOf(read[n])}`);
+  const layouts = others.map(i => map.call.inputs[read.indexOf(i)]);
+  return {
+    calls: [first, map],
+    outputs: [map.output],
+    inputs: [...inputs, ...others],
+    rendering: target =>
+      renderTapConv({ ...call, output: map.call.output }, target, { expr, others: layouts, inPlace }),
+    key: JSON.stringify([expr, inPlace]),
   };
 }
 

@@ -18,7 +18,8 @@ export function renderPasses(
   const keys = passes.map(({ calls, inputs, rendering, key: more }) => {
     const constants = inputs.map(i => plan.tensors[i].role === 'constant');
     const key = `${calls.map(({ call }) => keyOf(call)).join()} ${more} ${constants.map(Number).join('')}`;
-    if (!renderings.has(key)) renderings.set(key, rendering?.() ?? render(calls[0].call, target, constants));
+    if (!renderings.has(key))
+      renderings.set(key, rendering?.(target) ?? render(calls[0].call, target, constants));
     return key;
   });
   return { passes, keys, renderings };
