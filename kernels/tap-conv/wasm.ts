@@ -28,7 +28,7 @@ import { dotFits, renderDot } from './dot.ts';
 import { pack } from './pack.ts';
 import type { TapConv } from './spec.ts';
 import { rowsFor, tile } from './tile.ts';
-import { type Bytes, CHUNK, type Chunk, evenTiles, type Form, walksOf } from './walks.ts';
+import { type Bytes, CHUNK, evenTiles, type Form, walksOf } from './walks.ts';
 
 /** Pieces of work for each thread at least. */
 const PIECES = 4;
@@ -72,11 +72,14 @@ export function renderTapConv(call: KernelCall, target: WasmTarget, epilogue?: E
   const { others, inPlace } = epilogue ?? { others: [], inPlace: false };
   const { walks, step } = walksOf(call, cells, depth * block * 4, true, others);
   const chunks = walks.flatMap(w => w.chunks);
-  const forms = [...new Map(chunks.map(({ form }) => [JSON.stringify(form), form])).values()];
-  const formOf = (chunk: Chunk) => forms.findIndex(f => JSON.stringify(f) === JSON.stringify(chunk.form));
+  const nameOf = ({ rows, length, row }: Form) => [rows, length, ...row].join();
+  const known = new Map(chunks.map(({ form }) => [nameOf(form), form]));
+  const [names, forms] = [[...known.keys()], [...known.values()]];
   // Bytes of the input from the first cell of a chunk to behind the last.
   const spanOf = ({ rows, length, row }: Form) => (rows - 1) * row[0] + (length - 1) * step[0] + C * 4;
-  const chunkTable = Int32Array.from(chunks.flatMap(c => [...c.at, formOf(c), spanOf(c.form)]));
+  const chunkTable = Int32Array.from(
+    chunks.flatMap(c => [...c.at, names.indexOf(nameOf(c.form)), spanOf(c.form)]),
+  );
   const chunkWords = step.length + 2;
   const tapTable = Int32Array.from(walks.flatMap(v => v.taps));
   const runs = marginRuns(output);
@@ -201,7 +204,7 @@ export function renderTapConv(call: KernelCall, target: WasmTarget, epilogue?: E
     ? `${set('sums', plus(get('workspace'), times(get('thread'), i32(workspace))))} ${set('aside', plus(get('sums'), i32(sumBytes)))}`
     : '';
   const body = `${own} (if (i32.eqz ${get('phase')}) (then ${pack(kernel, { C, K, depth, width, block, blocks, taps, biasAt })}) (else ${zeroMargins(2, runs)} ${main.join('\n')}))`;
-  const names = [
+  const used = [
     ...(epilogue ? ['sums', 'aside'] : []),
     ...others.map((_, n) => `a${n + 1}`),
     'piece',
@@ -229,7 +232,7 @@ export function renderTapConv(call: KernelCall, target: WasmTarget, epilogue?: E
     's',
   ];
   return {
-    text: `${epilogue ? vectorFunctions(epilogue.expr) : ''} ${functions.join('\n')}\n${runFunction(call.inputs.length + others.length, 3, locals('i32', ...names), body)}`,
+    text: `${epilogue ? vectorFunctions(epilogue.expr) : ''} ${functions.join('\n')}\n${runFunction(call.inputs.length + others.length, 3, locals('i32', ...used), body)}`,
     tables: [chunkTable, tapTable, runs],
     scratch: biasAt + kernel.groups * blocks * block * 4,
     workspace,

@@ -181,6 +181,7 @@ tape('winograd: chosen where it pays', t => {
   ];
   for (const [name, extra] of refused) t.notOk(chosen(callOf([64, 64], [3, 3], 64, 64, extra)), name);
   t.notOk(chosen(callOf([64, 64], [1, 1], 64, 64)), 'one tap');
+  t.notOk(chosen(callOf([4096], [64], 16, 16, { strides: [2] })), 'parts of many taps');
   const deep = callOf([14, 14], [3, 3], 512, 512);
   t.ok(chooseWinograd(deep, plain, true), 'deep and small with constant weights');
   t.notOk(chooseWinograd(deep, plain, false), 'but not where they change with every run');

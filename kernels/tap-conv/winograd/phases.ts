@@ -3,7 +3,7 @@
 // convolution) every u-th output is a plain one of every u-th tap. So their transforms are those of the parts side by side:
 // the points of a tile are the points of all parts, q·(m − 1) + k of them instead of m·k products, where q is s or u.
 
-import { LARGEST, type Transform, transformOf } from './transforms.ts';
+import { type Transform, transformOf } from './transforms.ts';
 
 /** One dimension of a convolution. */
 export interface Axis {
@@ -96,6 +96,3 @@ function partOf(m: number, k: number): Pick<Transform, 'n' | 'B' | 'G' | 'A'> & 
   const identity = Array.from({ length: m }, (_, i) => Array.from({ length: m }, (_, j) => Number(i === j)));
   return { n: m, B: identity, G: identity.map(() => [1]), A: identity, units: identity.map((_, i) => i) };
 }
-
-/** Outputs per tile for which every part has a transform. */
-export const tileFits = (m: number, axis: Omit<Axis, 'padLow'>): boolean => m + mostTaps(axis) - 1 <= LARGEST;

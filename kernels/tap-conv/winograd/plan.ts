@@ -94,7 +94,7 @@ export function chooseWinograd(
     shared && shared.weights >= SHARED && isWhole(shared, call)
       ? { ...shared, shared: true }
       : fastestTiles(call, target, constant);
-  if (tile.time > WORTH * directTime(call, { ...target, threads: 1 })) return undefined;
+  if (!tile || tile.time > WORTH * directTime(call, { ...target, threads: 1 })) return undefined;
   return bestBlock(call, target, tile, constant);
 }
 
@@ -115,19 +115,20 @@ function forwardOf(call: KernelCall, { wide }: WasmTarget): KernelCall | undefin
   };
 }
 
-// The fastest tiles, with the best blocks of one thread for them.
-function fastestTiles(call: KernelCall, target: WasmTarget, constant: boolean): PricedChoice {
+// The fastest tiles, with the best blocks of one thread for them; none where long kernels have no part that is short enough.
+function fastestTiles(call: KernelCall, target: WasmTarget, constant: boolean): PricedChoice | undefined {
   const kernel = call.kernel as TapConv;
   const original = 4 * product(kernel.kernelShape) * channelsOf(call.inputs[0]) * channelsOf(call.output);
   const alone = { ...target, threads: 1 };
   return tilesFor(kernel, product(kernel.kernelShape) * channelsOf(call.inputs[0]))
     .map(tile => bestBlock(call, alone, tile, constant))
-    .reduce((best, next) => {
+    .reduce<PricedChoice | undefined>((best, next) => {
+      if (!best) return next;
       if (next.weights > HEAVY.bytes && next.weights > HEAVY.growth * original) return best;
       const larger = product(next.tile) > product(best.tile);
       const part = !larger ? 1 : next.weights > LAST_CACHE ? LARGER.heavyTile : LARGER.tile;
       return next.time < part * best.time ? next : best;
-    });
+    }, undefined);
 }
 
 export interface PricedChoice extends Choice {
