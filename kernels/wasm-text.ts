@@ -10,6 +10,16 @@ export const times = (a: string, b: string): string => `(i32.mul ${a} ${b})`;
 /** Adds a constant to a local. */
 export const bump = (name: string, by: number): string => set(name, plus(get(name), i32(by)));
 
+/** Text of a·b + sum, for vectors: one instruction, rounded once, where the engine has relaxed SIMD. */
+export const multiplyAdd =
+  (relaxed: boolean, shape: 'f32x4' | 'f64x2' = 'f32x4') =>
+  (a: string, b: string, sum: string): string =>
+    relaxed ? `(${shape}.relaxed_madd ${a} ${b} ${sum})` : `(${shape}.add (${shape}.mul ${a} ${b}) ${sum})`;
+
+/** What `of` gives for 0 to `count` − 1. */
+export const each = <T>(count: number, of: (i: number) => T): T[] =>
+  Array.from({ length: count }, (_, i) => of(i));
+
 let labels = 0;
 
 /** Runs `body` while the local counts from its value up to `end` (unsigned) in steps; the body may use the local. */

@@ -7,12 +7,14 @@ import type { KernelCall } from '../kernel.ts';
 import type { WasmRendering, WasmTarget } from '../wasm.ts';
 import {
   bump,
+  each,
   get,
   i32,
   locals,
   loop,
   loopUpTo,
   marginRuns,
+  multiplyAdd,
   plus,
   runFunction,
   set,
@@ -99,9 +101,7 @@ interface Tile {
 
 // A function `$dot_m (xa, ya, ta, te, weights, sums)`: m cells, taps from `ta` to `te`.
 function tile(kernel: TapConv, target: WasmTarget, { cells, C, K, pair, stepIn, stepOut }: Tile): string {
-  const each = <T>(n: number, of: (i: number) => T) => Array.from({ length: n }, (_, i) => of(i));
-  const madd = (a: string, b: string, sum: string) =>
-    target.relaxed ? `(f32x4.relaxed_madd ${a} ${b} ${sum})` : `(f32x4.add (f32x4.mul ${a} ${b}) ${sum})`;
+  const madd = multiplyAdd(target.relaxed);
   const pairs = <T>(of: (u: number) => T) => each(pair, of);
   const unroll = [4, 2, 1].find(u => C % (4 * pair * u) === 0)!;
   const inner = each(unroll, step => [

@@ -4,7 +4,7 @@
 import type { Expr } from '../map/expr.ts';
 import { vectorExpr } from '../map/wasm-expr.ts';
 import type { WasmTarget } from '../wasm.ts';
-import { bump, get, i32, locals, plus, set, storeLanes, times } from '../wasm-text.ts';
+import { bump, get, i32, locals, multiplyAdd, plus, set, storeLanes, times } from '../wasm-text.ts';
 import type { TapConv } from './spec.ts';
 import type { Bytes } from './walks.ts';
 
@@ -40,8 +40,7 @@ export function tile(
   const vectors = Math.ceil(lanes / 4);
   const others = next.slice(2).map((_, n) => n + 1);
   const sums = Array.from({ length: cells.length * vectors }, (_, i) => `s${i}`);
-  const madd = (a: string, b: string, c: string) =>
-    target.relaxed ? `(f32x4.relaxed_madd ${a} ${b} ${c})` : `(f32x4.add (f32x4.mul ${a} ${b}) ${c})`;
+  const madd = multiplyAdd(target.relaxed);
   const unroll = [4, 3, 2].find(u => depth % u === 0) ?? 1;
   let inner = '';
   for (let u = 0; u < unroll; u++) {

@@ -8,7 +8,7 @@ import type { KernelCall } from '../kernel.ts';
 import { rowsFor } from '../tap-conv/tile.ts';
 import { evenTiles } from '../tap-conv/walks.ts';
 import type { WasmTarget } from '../wasm.ts';
-import { bump, get, i32, locals, loopUpTo, plus, set, storeLanes } from '../wasm-text.ts';
+import { bump, get, i32, locals, loopUpTo, multiplyAdd, plus, set, storeLanes } from '../wasm-text.ts';
 import type { TapCorrelate } from './spec.ts';
 
 /** Part of the tiles that must be saved for rows of several taps to share one: it takes more functions. */
@@ -102,8 +102,7 @@ export function tileFunction(
     Array.from({ length: vectors }, (_, v) => ({ i, v, name: `s${i}_${v}` })),
   );
   const weights = Array.from({ length: vectors }, (_, v) => `w${v}`);
-  const madd = (x: string, w: string, s: string) =>
-    target.relaxed ? `(f32x4.relaxed_madd ${x} ${w} ${s})` : `(f32x4.add (f32x4.mul ${x} ${w}) ${s})`;
+  const madd = multiplyAdd(target.relaxed);
   const cell = (u: number) =>
     [
       ...weights.map((w, v) => set(w, `(v128.load offset=${u * stepB + 16 * v} align=4 ${get('y')})`)),

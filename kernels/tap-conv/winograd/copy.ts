@@ -2,9 +2,57 @@
 // table: for blocks at the ends of the input and output, and for channels that do not fill vectors.
 
 import { bump, get, i32, locals, set, times } from '../../wasm-text.ts';
+import { type Dimension, stridesOf } from './geometry.ts';
+
+/** Which cells of a block: those it reads, or those of the output. */
+export type Which = 'in' | 'out';
+
+/** A function `$name (tensor, box, row)` that copies `bytes` of every cell there is to a box of zeros, `cell` bytes a cell. */
+export function copyToBox(
+  name: string,
+  dimensions: readonly Dimension[],
+  which: Which,
+  bytes: number,
+  cell: number,
+): string {
+  const { sides, size } = boxOf(dimensions, which, cell);
+  return copyBox(
+    name,
+    sides.map(({ word, pitch, box }) => ({ word, source: pitch, target: box })),
+    bytes,
+    size,
+  );
+}
+
+/** A function `$name (box, tensor, row)` that copies `bytes` of every cell there is from a box. */
+export function copyFromBox(
+  name: string,
+  dimensions: readonly Dimension[],
+  which: Which,
+  bytes: number,
+  cell: number,
+): string {
+  const { sides } = boxOf(dimensions, which, cell);
+  return copyBox(
+    name,
+    sides.map(({ word, pitch, box }) => ({ word, source: box, target: pitch })),
+    bytes,
+  );
+}
+
+function boxOf(dimensions: readonly Dimension[], which: Which, cell: number) {
+  const cells = dimensions.map(d => (which === 'in' ? d.cellsIn : d.cellsOut));
+  const strides = stridesOf(cells, cell);
+  const sides = dimensions.map((d, a) => ({
+    word: 4 + a + (which === 'in' ? 0 : dimensions.length),
+    pitch: which === 'in' ? d.pitchIn : d.pitchOut,
+    box: strides[a],
+  }));
+  return { sides, size: cells[0] * strides[0] };
+}
 
 /** One dimension of the box, outermost first. */
-export interface Side {
+interface Side {
   /** Word of the table row that holds how many cells are there. */
   readonly word: number;
   /** Bytes between neighbours. */
@@ -12,8 +60,8 @@ export interface Side {
   readonly target: number;
 }
 
-/** A function `$name (source, target, row)`; `clear` bytes of the target are filled with zeros first. */
-export function copyBox(name: string, sides: readonly Side[], cellBytes: number, clear = 0): string {
+// A function `$name (source, target, row)`; `clear` bytes of the target are filled with zeros first.
+function copyBox(name: string, sides: readonly Side[], cellBytes: number, clear = 0): string {
   const inner = sides.at(-1)!;
   const there = (side: Side) => `(i32.load offset=${side.word * 4} ${get('row')})`;
   const contiguous = inner.source === cellBytes && inner.target === cellBytes;

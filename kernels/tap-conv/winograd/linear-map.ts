@@ -3,7 +3,7 @@
 // literals, so that every load and store is a base address plus a constant. Rows of opposite points share their even
 // and odd halves; with wide vectors each step is written twice, side by side, for the engine to fuse.
 
-import { bump, get, i32, locals, set } from '../../wasm-text.ts';
+import { bump, get, i32, locals, multiplyAdd, set } from '../../wasm-text.ts';
 
 /** A loop: how often, and how many bytes on in source and target each time. */
 export interface Walk {
@@ -103,8 +103,7 @@ function evaluate(map: LinearMap, constants: Map<number, string>): Step[] {
   const add = (a: string, b: string) => `(${shape}.add ${a} ${b})`;
   const sub = (a: string, b: string) => `(${shape}.sub ${a} ${b})`;
   const mul = (a: string, b: string) => `(${shape}.mul ${a} ${b})`;
-  const madd = (a: string, b: string, sum: string) =>
-    map.relaxed ? `(${shape}.relaxed_madd ${a} ${b} ${sum})` : add(mul(a, b), sum);
+  const madd = multiplyAdd(map.relaxed, shape);
   const sumOf = (terms: readonly Term[]) => (u: number) => {
     const weight = (c: number) => (c === 1 ? 0 : c === -1 ? 2 : 1);
     const [first, ...rest] = [...terms].sort((a, b) => weight(a[0]) - weight(b[0]));

@@ -3,7 +3,7 @@
 // of channels stay in registers while the input channels stream by).
 
 import type { WasmTarget } from '../../wasm.ts';
-import { bump, get, i32, locals, loop, plus, set, times } from '../../wasm-text.ts';
+import { bump, each, get, i32, locals, loop, multiplyAdd, plus, set, times } from '../../wasm-text.ts';
 import { rowsFor } from '../tile.ts';
 import { evenTiles } from '../walks.ts';
 
@@ -163,9 +163,7 @@ interface Product {
 function product(given: Product): string {
   const { name, rows, vectors, depth, stepIn, stepOut, segments } = given;
   const unroll = [4, 2, 1].find(u => depth % u === 0)!;
-  const madd = (a: string, b: string, sum: string) =>
-    given.relaxed ? `(f32x4.relaxed_madd ${a} ${b} ${sum})` : `(f32x4.add (f32x4.mul ${a} ${b}) ${sum})`;
-  const each = <T>(count: number, of: (i: number) => T) => Array.from({ length: count }, (_, i) => of(i));
+  const madd = multiplyAdd(given.relaxed);
   const sums = each(rows * vectors, i => `s${i}`);
   const weights = each(vectors, v => `w${v}`);
   const offset = (s: string) => `(i32.load ${plus(get('offsets'), times(s, i32(4)))})`;

@@ -60,7 +60,7 @@ import {
   zeroMargins,
 } from '../../wasm-text.ts';
 import type { TapConv } from '../spec.ts';
-import { copyBox } from './copy.ts';
+import { copyFromBox, copyToBox } from './copy.ts';
 import { type Choice, type Dimension, geometryOf, stridesOf } from './geometry.ts';
 import { linearMap } from './linear-map.ts';
 import { mapsOf } from './maps.ts';
@@ -143,28 +143,9 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
     const copied = `${callMap(map.name, from, to)} (call $copy_out ${to} ${get('to')} ${get('row')})`;
     return either(word(3), copied, straightOut && callMap(maps.toOutput.name, from, get('to')));
   });
-  const [boxIn, boxOut] = [
-    stridesOf(
-      dimensions.map(d => d.cellsIn),
-      cellIn,
-    ),
-    stridesOf(
-      dimensions.map(d => d.cellsOut),
-      cellOut,
-    ),
-  ];
   const copies = [
-    copyBox(
-      'copy_in',
-      dimensions.map((d, a) => ({ word: 4 + a, source: d.pitchIn, target: boxIn[a] })),
-      C * 4,
-      dimensions[0].cellsIn * boxIn[0],
-    ),
-    copyBox(
-      'copy_out',
-      dimensions.map((d, a) => ({ word: 4 + dimensions.length + a, source: boxOut[a], target: d.pitchOut })),
-      Math.min(K, slice) * 4,
-    ),
+    copyToBox('copy_in', dimensions, 'in', C * 4, cellIn),
+    copyFromBox('copy_out', dimensions, 'out', Math.min(K, slice) * 4, cellOut),
   ];
 
   const runs = marginRuns(call.output);

@@ -5,7 +5,19 @@
 import { rowsFor } from '../../tap-conv/tile.ts';
 import { evenTiles } from '../../tap-conv/walks.ts';
 import type { WasmTarget } from '../../wasm.ts';
-import { bump, get, i32, locals, loop, loopUpTo, plus, set, times } from '../../wasm-text.ts';
+import {
+  bump,
+  each,
+  get,
+  i32,
+  locals,
+  loop,
+  loopUpTo,
+  multiplyAdd,
+  plus,
+  set,
+  times,
+} from '../../wasm-text.ts';
 
 export interface Sums {
   readonly points: number;
@@ -81,9 +93,7 @@ function tile(height: number, lanes: number, sums: Sums, { relaxed }: WasmTarget
   const { stepIn, stepOut, count, length } = sums;
   const vectors = lanes / 4;
   const unroll = [4, 3, 2, 1].find(u => length % u === 0)!;
-  const each = <T>(n: number, of: (i: number) => T) => Array.from({ length: n }, (_, i) => of(i));
-  const madd = (a: string, b: string, sum: string) =>
-    relaxed ? `(f32x4.relaxed_madd ${a} ${b} ${sum})` : `(f32x4.add (f32x4.mul ${a} ${b}) ${sum})`;
+  const madd = multiplyAdd(relaxed);
   const names = each(height * vectors, i => `s${i}`);
   const row = (u: number) => [
     ...each(vectors, v => set(`w${v}`, `(v128.load offset=${u * stepOut + 16 * v} align=4 ${get('b')})`)),

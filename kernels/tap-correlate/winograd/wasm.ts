@@ -20,7 +20,7 @@
 import { channelsOf, product } from '../../../src/tensor/layout.ts';
 import { tapIndices } from '../../../src/tensor/taps.ts';
 import type { KernelCall } from '../../kernel.ts';
-import { copyBox } from '../../tap-conv/winograd/copy.ts';
+import { copyToBox } from '../../tap-conv/winograd/copy.ts';
 import { geometryOf, stridesOf } from '../../tap-conv/winograd/geometry.ts';
 import { linearMap } from '../../tap-conv/winograd/linear-map.ts';
 import { mapsIn } from '../../tap-conv/winograd/maps.ts';
@@ -88,33 +88,9 @@ export function renderWinograd(
       common,
     ),
   ];
-  const boxes = [
-    stridesOf(
-      dimensions.map(d => d.cellsIn),
-      cellIn,
-    ),
-    stridesOf(
-      dimensions.map(d => d.cellsOut),
-      cellOut,
-    ),
-  ];
   const copies = [
-    copyBox(
-      'copy_a',
-      dimensions.map((d, i) => ({ word: 4 + i, source: d.pitchIn, target: boxes[0][i] })),
-      C * 4,
-      dimensions[0].cellsIn * boxes[0][0],
-    ),
-    copyBox(
-      'copy_b',
-      dimensions.map((d, i) => ({
-        word: 4 + dimensions.length + i,
-        source: d.pitchOut,
-        target: boxes[1][i],
-      })),
-      Math.min(K, slice) * 4,
-      dimensions[0].cellsOut * boxes[1][0],
-    ),
+    copyToBox('copy_a', dimensions, 'in', C * 4, cellIn),
+    copyToBox('copy_b', dimensions, 'out', Math.min(K, slice) * 4, cellOut),
   ];
 
   // The maps of a tensor alternate between area 1 and its own, and end in its own: 0 for V, 2 for D.
