@@ -16,6 +16,21 @@ const MAX_PARTS = 16;
 const PART = 512;
 const MAX_SCRATCH = 32 * 1024 * 1024;
 
+/** Bytes of 16 channels of a cell, which packed blocks hold side by side: `[16 channels][cell]`. */
+export const PACKED = 64;
+/** Cells of a packed block, as many as there is room for. */
+const PACKED_CELLS = { most: 256, least: 64, bytes: 2e6 };
+/** Cells of A that a packed block may hold for each that is summed over: margins, and what strides pass over, are copied too. */
+const WASTE = 3;
+
+/** Where blocks of A and B are put aside. */
+export interface Packing {
+  /** By number of the run that a block begins with: first byte and cells in A, and in B; 16 bytes. */
+  readonly sources: Int32Array;
+  /** Cells of A and of B that there is room for. */
+  readonly room: readonly [number, number];
+}
+
 export interface Cells {
   /** `[byte in A, byte in B, cells]` of each run; 12 bytes. */
   readonly runs: Int32Array;
@@ -27,9 +42,58 @@ export interface Cells {
   readonly block: number;
 }
 
+/** The same for blocks of A and B that are put aside as `[16 channels][cell]`, bytes counted there. */
+export function packedCells(call: KernelCall, bytes: number): (Cells & { packing: Packing }) | undefined {
+  const { kernelShape, dilations } = call.kernel as TapCorrelate;
+  const [cellA, cellB] = call.inputs.map(layout => channelsOf(layout) * 4);
+  const { runs, steps, parts, lengths } = cutInto(call, bytes);
+  const { most, least, bytes: room } = PACKED_CELLS;
+  const cells = Math.max(least, Math.min(most, Math.floor(room / (cellA + cellB))));
+  const block = Math.max(1, Math.floor(cells / lengths));
+  const pitches = pitchesOf(call.inputs[0]);
+  const lastTap = kernelShape.reduce((sum, k, d) => sum + (k - 1) * dilations[d] * pitches[d + 1], 0);
+  const packed = runs.slice();
+  const sources = new Int32Array((runs.length / 3) * 4);
+  const held = [0, 0];
+  for (let part = 0; part < parts.length - 1; part++)
+    for (let first = parts[part]; first < parts[part + 1]; first += block) {
+      const ends = Math.min(parts[part + 1], first + block);
+      [cellA, cellB].forEach((cell, t) => {
+        const starts = Array.from({ length: ends - first }, (_, r) => runs[3 * (first + r) + t] / cell);
+        const low = Math.min(...starts);
+        const behind = starts.map((s, r) => s + (runs[3 * (first + r) + 2] - 1) * (steps[t] / cell));
+        const count = Math.max(...behind) + 1 + (t ? 0 : lastTap) - low;
+        held[t] = Math.max(held[t], count);
+        sources.set([low * cell, count], 4 * first + 2 * t);
+        for (const [r, start] of starts.entries()) packed[3 * (first + r) + t] = (start - low) * PACKED;
+      });
+    }
+  if (held[0] > WASTE * block * lengths) return undefined;
+  return {
+    runs: packed,
+    steps: [(steps[0] / cellA) * PACKED, (steps[1] / cellB) * PACKED],
+    parts,
+    block,
+    packing: { sources, room: [held[0], held[1]] },
+  };
+}
+
 /** For a result of so many bytes, of which each part needs a copy. */
-export function cellsOf({ kernel, inputs: [a, b] }: KernelCall, bytes: number): Cells {
-  const { padLow, strides, symmetric } = kernel as TapCorrelate;
+export function cellsOf(call: KernelCall, bytes: number): Cells {
+  const { symmetric } = call.kernel as TapCorrelate;
+  const { lengths, ...cells } = cutInto(call, bytes);
+  const [cellA, cellB] = call.inputs.map(layout => channelsOf(layout) * 4);
+  const cell = symmetric ? cellA : cellA + cellB;
+  const room = bytes > LARGE ? BLOCK.large : BLOCK.small;
+  return { ...cells, block: Math.max(1, Math.floor(room / (cell * lengths))) };
+}
+
+// Runs and parts, and the longest run.
+function cutInto(
+  { kernel, inputs: [a, b] }: KernelCall,
+  bytes: number,
+): Omit<Cells, 'block'> & { lengths: number } {
+  const { padLow, strides } = kernel as TapCorrelate;
   const [pa, pb] = [pitchesOf(a), pitchesOf(b)];
   const [cellA, cellB] = [channelsOf(a) * 4, channelsOf(b) * 4];
   const sizes = b.shape.slice(0, -1);
@@ -59,11 +123,10 @@ export function cellsOf({ kernel, inputs: [a, b] }: KernelCall, bytes: number): 
   const worth = Math.ceil(product(sizes) / PART);
   const parts = Math.max(1, Math.min(MAX_PARTS, count, worth, Math.floor(MAX_SCRATCH / bytes)));
   const longest = Math.min(RUN, Math.max(1, ...rows.map(({ length }) => length)));
-  const cell = symmetric ? cellA : cellA + cellB;
   return {
     runs: Int32Array.from(runs),
     steps: [stepA, stepB],
     parts: Int32Array.from({ length: parts + 1 }, (_, p) => Math.floor((p * count) / parts)),
-    block: Math.max(1, Math.floor((bytes > LARGE ? BLOCK.large : BLOCK.small) / (cell * longest))),
+    lengths: longest,
   };
 }

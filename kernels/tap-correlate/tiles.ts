@@ -9,6 +9,7 @@ import { rowsFor } from '../tap-conv/tile.ts';
 import { evenTiles } from '../tap-conv/walks.ts';
 import type { WasmTarget } from '../wasm.ts';
 import { bump, get, i32, locals, loopUpTo, multiplyAdd, plus, set, storeLanes } from '../wasm-text.ts';
+import { PACKED } from './cells.ts';
 import type { TapCorrelate } from './spec.ts';
 
 /** Part of the tiles that must be saved for rows of several taps to share one: it takes more functions. */
@@ -33,16 +34,28 @@ export interface Tile {
   readonly shape: number;
 }
 
-/** Tiles in order, those that share columns beside each other: B stays in the first cache, A passes. */
-export function tilesOf(call: KernelCall, target: WasmTarget): { tiles: Tile[]; shapes: Shape[] } {
+/** Columns that pass over rows together in packed blocks: B of so many stays in the second cache, A of a tile in the first. */
+const COLUMNS = 128;
+
+/**
+ * Tiles in order, those that share columns beside each other: B stays in the first cache, A passes. With `room` for so many
+ * cells of A and B, offsets are those of packed blocks.
+ */
+export function tilesOf(
+  call: KernelCall,
+  target: WasmTarget,
+  room?: readonly [number, number],
+): { tiles: Tile[]; shapes: Shape[] } {
   const { kernelShape, dilations, groups, symmetric } = call.kernel as TapCorrelate;
   const [a] = call.inputs;
   const [I, J] = call.output.shape.slice(-2);
-  const [pitches, cell] = [pitchesOf(a), channelsOf(a) * 4];
+  const [pitches, cell] = [pitchesOf(a), room ? PACKED : channelsOf(a) * 4];
+  const packed = (i: number, cells: number) => Math.floor(i / 16) * cells * PACKED + (i % 16) * 4;
+  const [rowAt, columnAt] = [0, 1].map(t => (i: number) => (room ? packed(i, room[t]) : 4 * i));
   const taps = tapIndices(kernelShape).map(tap =>
     tap.reduce((sum, v, d) => sum + v * dilations[d] * pitches[d + 1] * cell, 0),
   );
-  const rows = taps.flatMap(tap => Array.from({ length: I }, (_, i) => tap + 4 * i));
+  const rows = taps.flatMap(tap => Array.from({ length: I }, (_, i) => tap + rowAt(i)));
   const width = J / groups;
   const widest = target.wide ? 16 : 8;
 
@@ -62,13 +75,15 @@ export function tilesOf(call: KernelCall, target: WasmTarget): { tiles: Tile[]; 
         const known = shapes.findIndex(s => s.lanes === lanes && String(s.rows) === String(offsets));
         tiles.push({
           a: rows[row] + group * I * 4,
-          b: (group * width + j) * 4,
+          b: columnAt(group * width + j),
           row,
           column: group * width + j,
           shape: known >= 0 ? known : shapes.push({ rows: offsets, lanes }) - 1,
         });
       }
     }
+  const over = ({ column }: Tile) => Math.floor(column / COLUMNS);
+  if (room) tiles.sort((p, q) => over(p) - over(q) || p.row - q.row || p.column - q.column);
   return { tiles, shapes };
 }
 

@@ -1,13 +1,16 @@
 // tap-correlate as register-blocked SIMD: a tile of the result stays in registers while cells stream by (tiles.ts). Cells
 // are cut into a fixed number of parts (cells.ts); each part sums into its own copy of the result in scratch, and a second
 // phase adds the parts in order and in double precision, so that threads do not change the result. Within a part all tiles
-// pass over a block of cells that stays in the cache, going on from the sums of the block before. Copies of the result lie
+// pass over a block of cells that stays in the cache, going on from the sums of the block before. Blocks of many channels are
+// put aside first, 16 channels of all cells side by side: cells a page apart would share a set of the cache. Copies of the result lie
 // tile by tile, in the order of the tiles. Of a symmetric result one triangle is summed; the second phase mirrors it.
 
+import { channelsOf, product } from '../../src/tensor/layout.ts';
 import type { KernelCall } from '../kernel.ts';
 import type { WasmRendering, WasmTarget } from '../wasm.ts';
 import {
   bump,
+  each,
   get,
   i32,
   locals,
@@ -20,21 +23,27 @@ import {
   storeLanes,
   times,
 } from '../wasm-text.ts';
-import { cellsOf } from './cells.ts';
+import { cellsOf, PACKED, packedCells } from './cells.ts';
 import type { TapCorrelate } from './spec.ts';
 import { tileFunction, tilesOf } from './tiles.ts';
 
 /** Pieces of work for each of several threads at least. */
 const PIECES = 8;
 
+/** Channels of both tensors from which blocks are packed, and cells of the tensor at least. */
+const MANY = { most: 256, least: 64, cells: 48 };
+
 export function renderTapCorrelate(call: KernelCall, target: WasmTarget): WasmRendering {
-  const { symmetric } = call.kernel as TapCorrelate;
-  const J = call.output.shape.at(-1)!;
-  const { tiles, shapes } = tilesOf(call, target);
+  const { symmetric, groups: split } = call.kernel as TapCorrelate;
+  const [I, J] = call.output.shape.slice(-2);
+  const many = split === 1 && Math.max(I, J) >= MANY.most && Math.min(I, J) >= MANY.least;
+  const enough = product(call.inputs[1].shape.slice(0, -1)) >= MANY.cells;
+  const packed = many && enough ? packedCells(call, product(call.output.shape) * 4) : undefined;
+  const { tiles, shapes } = tilesOf(call, target, packed?.packing.room);
   const vectorsOf = (lanes: number) => Math.ceil(lanes / 4);
   const sizes = tiles.map(({ shape }) => shapes[shape].rows.length * vectorsOf(shapes[shape].lanes) * 16);
   const size = sizes.reduce((sum, s) => sum + s, 0);
-  const { runs, steps, parts: ranges, block } = cellsOf(call, size);
+  const { runs, steps, parts: ranges, block } = packed ?? cellsOf(call, size);
   const parts = ranges.length - 1;
   // With a single part the tiles are written where they belong.
   const direct = parts === 1 && !symmetric;
@@ -64,7 +73,7 @@ export function renderTapCorrelate(call: KernelCall, target: WasmTarget): WasmRe
   const dispatch = shapes
     .map(
       (_, n) =>
-        `(if (i32.eq ${get('s')} ${i32(n)}) (then (call $tile${n} ${plus(get('input0'), tileAt(0))} ${plus(get('input1'), tileAt(1))} ${plus(get('d'), tileAt(2))} ${get('f')} ${get('e')} ${get('more')})))`,
+        `(if (i32.eq ${get('s')} ${i32(n)}) (then (call $tile${n} ${plus(get('a'), tileAt(0))} ${plus(get('b'), tileAt(1))} ${plus(get('d'), tileAt(2))} ${get('f')} ${get('e')} ${get('more')})))`,
     )
     .join('');
   // A piece is a part of the cells and a group of tiles; fewer groups read the cells less often.
@@ -74,22 +83,46 @@ export function renderTapCorrelate(call: KernelCall, target: WasmTarget): WasmRe
     plus(get('table0'), times(`(i32.load ${plus(get('table2'), times(part, i32(4)))})`, i32(12)));
   const tileOf = (group: string) =>
     plus(get('table1'), times(`(i32.div_u ${times(group, i32(tiles.length))} ${i32(groups)})`, i32(32)));
-  const sums = `${share('i', 'to', groups * parts)} ${loopUpTo(
-    'i',
-    get('to'),
-    `${set('p', `(i32.div_u ${get('i')} ${i32(groups)})`)} ${set('g', `(i32.rem_u ${get('i')} ${i32(groups)})`)}
-    ${set('d', direct ? get('output') : plus(get('scratch'), times(get('p'), i32(size))))}
-    ${set('f', runOf(get('p')))} ${set('l', runOf(plus(get('p'), i32(1))))} ${set('more', i32(0))}
-    ${loopUpTo(
-      'f',
-      get('l'),
-      `${set('e', plus(get('f'), i32(block * 12)))} ${set('e', `(select ${get('e')} ${get('l')} (i32.lt_u ${get('e')} ${get('l')}))`)}
-      ${set('u', tileOf(get('g')))} ${set('v', tileOf(plus(get('g'), i32(1))))}
-      ${loopUpTo('u', get('v'), `${set('s', tileAt(3))} ${dispatch}`, 32)}
-      ${set('more', i32(1))}`,
-      block * 12,
-    )}`,
-  )}`;
+  // A packed block; a symmetric result has one tensor for both.
+  const channels = call.inputs.map(channelsOf);
+  const panels = packed?.packing.room.map((cells, t) => Math.ceil(channels[t] / 16) * cells * PACKED) ?? [
+    0, 0,
+  ];
+  const sourceAt = (word: number) =>
+    `(i32.load offset=${4 * word} ${plus(get('table3'), times(`(i32.div_u (i32.sub ${get('f')} ${get('table0')}) ${i32(12)})`, i32(16)))})`;
+  const packs = packed
+    ? ['a', 'b'].map(
+        (name, t) =>
+          `(call $pack_${name} ${plus(get(`input${t}`), sourceAt(2 * t))} ${sourceAt(2 * t + 1)} ${get(name)})`,
+      )
+    : [];
+  const aside = (symmetric ? packs.slice(0, 1) : packs).join(' ');
+  const workspace = symmetric ? panels[0] : panels[0] + panels[1];
+  const own = packed
+    ? `${set('a', plus(get('workspace'), times(get('thread'), i32(workspace))))} ${set('b', symmetric ? get('a') : plus(get('a'), i32(panels[0])))}`
+    : `${set('a', get('input0'))} ${set('b', get('input1'))}`;
+  const packers = packed
+    ? ['a', 'b'].map((name, t) => packFunction(`pack_${name}`, channels[t], packed.packing.room[t]))
+    : [];
+  // Groups of a part that follow each other are one walk over its blocks.
+  const sums = `${own} ${share('i', 'to', groups * parts)}
+    (block $over (loop $walks (br_if $over (i32.ge_u ${get('i')} ${get('to')}))
+      ${set('p', `(i32.div_u ${get('i')} ${i32(groups)})`)} ${set('g', `(i32.rem_u ${get('i')} ${i32(groups)})`)}
+      ${set('last', plus(get('g'), `(i32.sub ${get('to')} ${get('i')})`))}
+      ${set('last', `(select ${get('last')} ${i32(groups)} (i32.lt_u ${get('last')} ${i32(groups)}))`)}
+      ${set('i', plus(get('i'), `(i32.sub ${get('last')} ${get('g')})`))}
+      ${set('d', direct ? get('output') : plus(get('scratch'), times(get('p'), i32(size))))}
+      ${set('f', runOf(get('p')))} ${set('l', runOf(plus(get('p'), i32(1))))} ${set('more', i32(0))}
+      ${loopUpTo(
+        'f',
+        get('l'),
+        `${set('e', plus(get('f'), i32(block * 12)))} ${set('e', `(select ${get('e')} ${get('l')} (i32.lt_u ${get('e')} ${get('l')}))`)}
+        ${aside} ${set('u', tileOf(get('g')))} ${set('v', tileOf(get('last')))}
+        ${loopUpTo('u', get('v'), `${set('s', tileAt(3))} ${dispatch}`, 32)}
+        ${set('more', i32(1))}`,
+        block * 12,
+      )}
+      (br $walks)))`;
 
   const widths = [...new Set(shapes.map(s => s.lanes))];
   const finish = widths
@@ -105,16 +138,36 @@ export function renderTapCorrelate(call: KernelCall, target: WasmTarget): WasmRe
   )}`;
   const finishing = direct ? [] : widths.map(lanes => finishFunction(lanes, J, parts, size, symmetric));
   return {
-    text: `${[...functions, ...finishing].join('\n')}\n${runFunction(
+    text: `${[...functions, ...packers, ...finishing].join('\n')}\n${runFunction(
       2,
-      3,
-      locals('i32', 'i', 'to', 'p', 'g', 'd', 's', 'f', 'l', 'e', 'u', 'v', 'more'),
+      packed ? 4 : 3,
+      locals('i32', 'a', 'b', 'i', 'to', 'p', 'g', 'last', 'd', 's', 'f', 'l', 'e', 'u', 'v', 'more'),
       direct ? sums : `(if (i32.eqz ${get('phase')}) (then ${sums}) (else ${results}))`,
     )}`,
-    tables: [runs, Int32Array.from(table), ranges],
+    tables: [runs, Int32Array.from(table), ranges, ...(packed ? [packed.packing.sources] : [])],
     scratch: direct ? 0 : parts * size,
+    workspace,
     phases: direct ? 1 : 2,
   };
+}
+
+// A function `$name (s, n, d)`: copies n cells of so many channels to `[16 channels][cell]` with room for so many cells. A few
+// cells at a time, so that reading and writing go on in few pages; what lies behind the channels is copied and never read.
+function packFunction(name: string, channels: number, room: number): string {
+  const cell = (u: number) =>
+    [0, 16, 32, 48]
+      .map(
+        v =>
+          `(v128.store offset=${u * PACKED + v} ${get('q')} (v128.load offset=${u * channels * 4 + v} align=4 ${get('p')}))`,
+      )
+      .join(' ');
+  const cells = (count: number) =>
+    `${set('p', get('s'))} ${set('q', get('d'))}
+    ${loop('g', Math.ceil(channels / 16), `${each(count, cell).join('\n')} ${bump('p', PACKED)} ${bump('q', room * PACKED)}`)}
+    ${bump('s', count * channels * 4)} ${bump('d', count * PACKED)} ${bump('n', -count)}`;
+  return `(func $${name} (param $s i32) (param $n i32) (param $d i32) ${locals('i32', 'p', 'q', 'g')}
+    (block $few (loop $many (br_if $few (i32.lt_s ${get('n')} ${i32(8)})) ${cells(8)} (br $many)))
+    (block $none (loop $one (br_if $none (i32.eqz ${get('n')})) ${cells(1)} (br $one))))`;
 }
 
 // A function `$finish (s, d, m, rows)`: adds the parts of a tile, `bytes` apart, the first at `s`, in double precision, and
