@@ -8,9 +8,8 @@ import type { TapCorrelate } from './spec.ts';
 
 /** Cells of a run at most. */
 const RUN = 64;
-/** Bytes of A and B that all tiles of the result pass over before the next are taken: more where the result is large. */
-const BLOCK = { small: 128 * 1024, large: 256 * 1024 };
-const LARGE = 2e6;
+/** Bytes of A and B that all tiles of the result pass over before the next are taken. */
+const BLOCK = 128 * 1024;
 const MAX_PARTS = 16;
 /** Cells of a part at least, so that adding the parts stays small beside summing them. */
 const PART = 512;
@@ -84,8 +83,7 @@ export function cellsOf(call: KernelCall, bytes: number): Cells {
   const { lengths, ...cells } = cutInto(call, bytes);
   const [cellA, cellB] = call.inputs.map(layout => channelsOf(layout) * 4);
   const cell = symmetric ? cellA : cellA + cellB;
-  const room = bytes > LARGE ? BLOCK.large : BLOCK.small;
-  return { ...cells, block: Math.max(1, Math.floor(room / (cell * lengths))) };
+  return { ...cells, block: Math.max(1, Math.floor(BLOCK / (cell * lengths))) };
 }
 
 // Runs and parts, and the longest run.

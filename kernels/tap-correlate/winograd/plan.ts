@@ -34,9 +34,8 @@ const ADD = [
 const LAST = { sums: 0.2, part: 0.05, result: 0.6 };
 /** Part of the direct kernel's time that those with strides must stay under: their maps move much for little. */
 const STRIDED = 0.7;
-/** What the direct kernel takes, by what a convolution does, and nanoseconds per byte of a result that leaves the cache. */
-const DIRECT = 1.2;
-const LARGE = { bytes: 2e6, price: 0.3 };
+/** What the direct kernel takes, by what a convolution does. */
+const DIRECT = 1.12;
 
 /** Whether the call is one that Winograd's algorithm computes. */
 export function winogradFits({ kernel, inputs, output }: KernelCall): boolean {
@@ -120,7 +119,6 @@ export function directTime({ kernel, inputs, output }: KernelCall, target: WasmT
   const C = channelsOf(inputs[0]) / groups;
   const cells = product(inputs[1].shape.slice(0, -1));
   const products = cells * product(kernelShape) * Math.max(C, 2) * width;
-  const sums = products * DIRECT * (width > 1 ? price.direct : price.narrow) * (symmetric ? 0.55 : 1);
-  const result = product(output.shape) * 4;
-  return (sums + (result > LARGE.bytes ? result * LARGE.price : 0)) / (target.threads ?? 1);
+  const all = products * DIRECT * (width > 1 ? price.direct : price.narrow) * (symmetric ? 0.55 : 1);
+  return all / (target.threads ?? 1);
 }
