@@ -16,6 +16,26 @@ export const multiplyAdd =
   (a: string, b: string, sum: string): string =>
     relaxed ? `(${shape}.relaxed_madd ${a} ${b} ${sum})` : `(${shape}.add (${shape}.mul ${a} ${b}) ${sum})`;
 
+/** Transposes four vectors of four, in the locals x0 … x3 and y0 … y3. */
+export function transposeFour(
+  load: (row: number) => string,
+  store: (row: number, value: string) => string,
+): string {
+  const shuffle = (a: string, b: string, ...lanes: number[]) =>
+    `(i8x16.shuffle ${lanes.flatMap(l => [0, 1, 2, 3].map(byte => 4 * l + byte)).join(' ')} ${get(a)} ${get(b)})`;
+  return [
+    ...[0, 1, 2, 3].map(r => set(`x${r}`, load(r))),
+    set('y0', shuffle('x0', 'x1', 0, 4, 1, 5)),
+    set('y1', shuffle('x2', 'x3', 0, 4, 1, 5)),
+    set('y2', shuffle('x0', 'x1', 2, 6, 3, 7)),
+    set('y3', shuffle('x2', 'x3', 2, 6, 3, 7)),
+    store(0, shuffle('y0', 'y1', 0, 1, 4, 5)),
+    store(1, shuffle('y0', 'y1', 2, 3, 6, 7)),
+    store(2, shuffle('y2', 'y3', 0, 1, 4, 5)),
+    store(3, shuffle('y2', 'y3', 2, 3, 6, 7)),
+  ].join('\n');
+}
+
 /** What `of` gives for 0 to `count` − 1. */
 export const each = <T>(count: number, of: (i: number) => T): T[] =>
   Array.from({ length: count }, (_, i) => of(i));

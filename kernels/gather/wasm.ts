@@ -1,5 +1,5 @@
-// gather as table-driven copies and weighted sums, in one of three forms: rows of copies, where every output element has
-// at most one source with weight 1; rows of weighted sums, where the innermost two dimensions stay in place; and a list of
+// gather as table-driven copies and weighted sums, in one of four forms: transposed matrices; rows of copies, where every
+// output element has at most one source with weight 1; rows of weighted sums, where the innermost two dimensions stay in place; and a list of
 // terms per position for the rest. Terms are summed in a fixed order.
 
 import { channelsOf } from '../../src/tensor/layout.ts';
@@ -10,10 +10,12 @@ import { termsOf } from './terms.ts';
 import { renderCopies } from './wasm-copies.ts';
 import { renderSums } from './wasm-sums.ts';
 import { renderTerms } from './wasm-terms.ts';
+import { renderTranspose, transposes } from './wasm-transpose.ts';
 
 export function renderGather(call: KernelCall): WasmRendering {
   const kernel = call.kernel as Gather;
   const rank = call.output.shape.length;
+  if (transposes(call)) return renderTranspose(call);
   if (kernel.maps.every(isSelection)) return renderCopies(call);
   const several = call.inputs.length > 1;
   const stays = (a: number) => kernel.permutation[a] === a && !(several && kernel.concatAxis === a);

@@ -191,3 +191,38 @@ tape('gather on wasm: large copies', async t => {
     0,
   );
 });
+
+tape('gather on wasm: matrices transposed', async t => {
+  for (const [outer, rows, columns, margin] of [
+    [[], 16, 16, []],
+    [[1], 37, 50, []],
+    [[2, 3], 64, 19, [1, 2]],
+    [[3], 16, 33, [0, 3]],
+  ] as [number[], number, number, number[]][]) {
+    const rank = outer.length + 2;
+    const permutation = [...outer.map((_, a) => a), rank - 1, rank - 2];
+    const kernel = {
+      family: 'gather' as const,
+      concatAxis: 0,
+      permutation,
+      maps: permutation.map(() => null),
+    };
+    // Channels have no margin, and the batch neither.
+    const layout = (shape: number[]) =>
+      layoutOf(
+        shape,
+        shape.slice(0, -1).map((_, a) => [a && margin[0] ? 1 : 0, a ? (margin[1] ?? 0) : 0] as const),
+      );
+    const from = [...outer, rows, columns];
+    await agrees(
+      t,
+      `[${from}]`,
+      renderGather,
+      kernel,
+      [layout(from)],
+      layout([...outer, columns, rows]),
+      [noise(from)],
+      0,
+    );
+  }
+});

@@ -3,7 +3,19 @@
 // of channels stay in registers while the input channels stream by).
 
 import type { WasmTarget } from '../../wasm.ts';
-import { bump, each, get, i32, locals, loop, multiplyAdd, plus, set, times } from '../../wasm-text.ts';
+import {
+  bump,
+  each,
+  get,
+  i32,
+  locals,
+  loop,
+  multiplyAdd,
+  plus,
+  set,
+  times,
+  transposeFour,
+} from '../../wasm-text.ts';
 import { rowsFor } from '../tile.ts';
 import { evenTiles } from '../walks.ts';
 
@@ -114,26 +126,15 @@ export const turnedBlocks = (blocks: number): number => [4, 2, 1].find(n => bloc
 // to `t`, where the squares of a column follow one another; four by four in registers.
 function turn(block: number, together: number, count: number, step: number): string {
   const row = block * 4;
-  const shuffle = (a: string, b: string, ...lanes: number[]) =>
-    `(i8x16.shuffle ${lanes.flatMap(l => [0, 1, 2, 3].map(byte => 4 * l + byte)).join(' ')} ${get(a)} ${get(b)})`;
   const text: string[] = [];
   for (let i = 0; i < block; i += 4)
-    for (let j = 0; j < block; j += 4) {
-      const load = (r: number) => `(v128.load offset=${(i + r) * row + 4 * j} ${get('s')})`;
-      const store = (r: number, value: string) =>
-        `(v128.store offset=${(j + r) * row + 4 * i} ${get('t')} ${value})`;
+    for (let j = 0; j < block; j += 4)
       text.push(
-        ...[0, 1, 2, 3].map(r => set(`x${r}`, load(r))),
-        set('y0', shuffle('x0', 'x1', 0, 4, 1, 5)),
-        set('y1', shuffle('x2', 'x3', 0, 4, 1, 5)),
-        set('y2', shuffle('x0', 'x1', 2, 6, 3, 7)),
-        set('y3', shuffle('x2', 'x3', 2, 6, 3, 7)),
-        store(0, shuffle('y0', 'y1', 0, 1, 4, 5)),
-        store(1, shuffle('y0', 'y1', 2, 3, 6, 7)),
-        store(2, shuffle('y2', 'y3', 0, 1, 4, 5)),
-        store(3, shuffle('y2', 'y3', 2, 3, 6, 7)),
+        transposeFour(
+          r => `(v128.load offset=${(i + r) * row + 4 * j} ${get('s')})`,
+          (r, value) => `(v128.store offset=${(j + r) * row + 4 * i} ${get('t')} ${value})`,
+        ),
       );
-    }
   const names = [0, 1, 2, 3].flatMap(r => [`x${r}`, `y${r}`]);
   const square = block * row;
   return `(func $turn (param $s i32) (param $t i32) ${locals('i32', 'i', 'j')} ${locals('v128', ...names)}
