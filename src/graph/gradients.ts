@@ -11,6 +11,7 @@ import {
   sourceShape,
   transposeMap,
 } from '../../kernels/gather/spec.ts';
+import type { Kernel } from '../../kernels/kernel.ts';
 import { derivative, type Expr, inputsIn, mul, substitute, usesResult } from '../../kernels/map/expr.ts';
 import type { MapKernel } from '../../kernels/map/spec.ts';
 import { fullShape, type Reduce } from '../../kernels/reduce/spec.ts';
@@ -157,21 +158,37 @@ function tapCorrelateGradient(
   };
   if (k.symmetric && wanted[0]) {
     // A = B: one product with dR + dRᵀ instead of two.
-    const rank = k.kernelShape.length;
-    const swap = [...Array.from({ length: rank }, (_, i) => i), rank + 1, rank];
-    const transposed = graph.kernel(
-      { family: 'gather', concatAxis: 0, permutation: swap, maps: dR.shape.map(() => null) },
-      [dR],
-      dR.shape,
-      'transpose',
-    );
-    const both = graph.map(['add', 'x0', 'x1'], [dR, transposed], 'symmetrise');
-    return [graph.kernel(forward, [a, both], a.shape)];
+    return [graph.kernel(forward, [a, symmetrised(graph, dR)], a.shape)];
   }
   const dB = wanted[1] ? graph.kernel(forward, [a, dR], b.shape) : undefined;
   const back: TapConv = { ...forward, ...gradientTaps(k), flip: true, transpose: true };
   const dA = wanted[0] ? graph.kernel(back, [b, dR], a.shape) : undefined;
   return [dA, dB];
+}
+
+// A matrix and its transpose, which is the matrix itself where it was made of symmetric ones.
+function symmetrised(graph: Graph, matrix: Value): Value {
+  if (isSymmetric(graph, matrix.id, matrix.shape.at(-1)!))
+    return graph.map(['mul', 2, 'x0'], [matrix], 'symmetrise');
+  const rank = matrix.shape.length;
+  const permutation = [...Array.from({ length: rank - 2 }, (_, i) => i), rank - 1, rank - 2];
+  const kernel: Kernel = { family: 'gather', concatAxis: 0, permutation, maps: matrix.shape.map(() => null) };
+  const transposed = graph.kernel(kernel, [matrix], matrix.shape, 'transpose');
+  return graph.map(['add', 'x0', 'x1'], [matrix, transposed], 'symmetrise');
+}
+
+// Whether a node is known to be a symmetric n × n matrix: a Gram matrix, a constant that is one, elements of such.
+function isSymmetric(graph: Graph, id: number, n: number): boolean {
+  const { kind, shape, kernel, inputs, data } = graph.nodes[id];
+  if (product(shape) !== n * n || shape.at(-1) !== n) return false;
+  const scalar = (i: number) => product(graph.nodes[i].shape) === 1;
+  if (kernel?.family === 'tap-correlate') return kernel.symmetric;
+  if (kind === 'alias' || kernel?.family === 'map')
+    return inputs.every(i => scalar(i) || isSymmetric(graph, i, n));
+  return (
+    kind === 'constant' &&
+    data!.every((v, i) => i % n <= i / n || v === data![(i % n) * n + Math.floor(i / n)])
+  );
 }
 
 function mapGradient(
