@@ -25,7 +25,7 @@ import {
   zeroMargins,
 } from '../wasm-text.ts';
 import { dotFits, renderDot } from './dot.ts';
-import { pack } from './pack.ts';
+import { PACK_VECTORS, pack } from './pack.ts';
 import type { TapConv } from './spec.ts';
 import { rowsFor, tile } from './tile.ts';
 import { type Bytes, CHUNK, evenTiles, type Form, walksOf } from './walks.ts';
@@ -232,7 +232,7 @@ export function renderTapConv(call: KernelCall, target: WasmTarget, epilogue?: E
     's',
   ];
   return {
-    text: `${epilogue ? vectorFunctions(epilogue.expr) : ''} ${functions.join('\n')}\n${runFunction(call.inputs.length + others.length, 3, locals('i32', ...used), body)}`,
+    text: `${epilogue ? vectorFunctions(epilogue.expr) : ''} ${functions.join('\n')}\n${runFunction(call.inputs.length + others.length, 3, `${locals('i32', ...used)} ${locals('v128', ...PACK_VECTORS)}`, body)}`,
     tables: [chunkTable, tapTable, runs],
     scratch: biasAt + kernel.groups * blocks * block * 4,
     workspace,
