@@ -185,10 +185,10 @@ function isSymmetric(graph: Graph, id: number, n: number): boolean {
   if (kernel?.family === 'tap-correlate') return kernel.symmetric;
   if (kind === 'alias' || kernel?.family === 'map')
     return inputs.every(i => scalar(i) || isSymmetric(graph, i, n));
-  return (
-    kind === 'constant' &&
-    data!.every((v, i) => i % n <= i / n || v === data![(i % n) * n + Math.floor(i / n)])
-  );
+  if (kind !== 'constant') return false;
+  for (let i = 1; i < n; i++)
+    for (let j = 0; j < i; j++) if (data![i * n + j] !== data![j * n + i]) return false;
+  return true;
 }
 
 function mapGradient(
