@@ -175,8 +175,8 @@ const winogradCases = (): Case[] =>
 const longCorrelations = (): Case[] =>
   [
     { batch: 1, size: [1100], channels: 13, filters: 23, winograd: false },
-    { batch: 2, size: [1600], channels: 7, filters: 23, winograd: true },
-    { batch: 4, size: [1200], channels: 16, filters: 8, winograd: true },
+    { batch: 2, size: [800], channels: 23, filters: 31, winograd: true },
+    { batch: 4, size: [500], channels: 24, filters: 32, winograd: true },
     { batch: 2, size: [48, 48], channels: 7, filters: 8, winograd: true },
   ].map(({ batch, size, channels, filters, winograd }) => {
     const same = (n: number) => size.map(() => n);
