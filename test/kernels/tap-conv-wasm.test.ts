@@ -1,9 +1,14 @@
-// tap-conv on the wasm backend: random shapes of every rank against the reference, and threads that change no bit.
+// tap-conv on the wasm backend: random shapes of every rank against the reference, and threads that change no bit; and its
+// direct rendering for every kind of engine, in memory full of garbage.
 
 import tape from 'tape';
+import { marginsOf, type TapConv } from '../../kernels/tap-conv/spec.ts';
+import { renderTapConv } from '../../kernels/tap-conv/wasm.ts';
 import { createWasmBackend } from '../../src/backends/wasm/backend.ts';
 import type { Random } from '../../src/random.ts';
+import { layoutOf } from '../../src/tensor/layout.ts';
 import { errorOf, randomOf, runOn, type Single, sameBits, valuesFor } from './tap-call.ts';
+import { faults } from './wasm-call.ts';
 
 function randomConvolution(random: Random, rank: number): Single {
   const each = (low: number, high: number) =>
@@ -54,4 +59,30 @@ for (const rank of [0, 1, 2, 3, 4])
     }
     t.pass('24 shapes');
     await Promise.all([one.close(), two.close()]);
+  });
+
+for (const rank of [0, 1, 2, 3, 4])
+  tape(`tap-conv in WebAssembly: rank ${rank}, every kind of engine and number of threads`, async t => {
+    const random = randomOf(`tap-conv rendered ${rank}`);
+    const pick = <T>(...values: T[]): T => values[random.integer(values.length)];
+    for (let i = 0; i < 30; i++) {
+      const single = randomConvolution(random, rank);
+      single.output[0] = single.shapes[0][0];
+      const kernel = single.kernel as TapConv;
+      const margins = marginsOf(kernel, single.shapes, single.output);
+      const target = { relaxed: pick(true, false), wide: pick(true, false), threads: 1 + random.integer(4) };
+      const output = single.output.map((_, a) =>
+        a && a < rank + 1 ? ([pick(0, 1), pick(0, 2)] as const) : ([0, 0] as const),
+      );
+      const found = await faults(
+        call => renderTapConv(call, target),
+        kernel,
+        single.shapes.map((shape, n) => layoutOf(shape, margins[n])),
+        layoutOf(single.output, output.slice(0, -1)),
+        valuesFor(single, random).map(v => v.data as Float32Array),
+        1e-4,
+      );
+      if (found.length > 0) t.fail(`${found.join('; ')}: ${JSON.stringify({ single, target })}`);
+    }
+    t.pass('30 shapes');
   });
