@@ -1,14 +1,18 @@
 // Runs every test file in a process of its own, two at a time, shows what fails and what is skipped, and ends with the
-// line 'N passed, N failed'. `npm test -- formats style` runs the files whose path contains one of the words.
+// line 'N passed, N failed'. `npm test -- formats style` runs the files whose path contains one of the words. What ndconv
+// keeps in the user's cache folder neither helps nor harms: a run has a folder of its own.
 
 import { spawn } from 'node:child_process';
-import { globSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { globSync, mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 const words = process.argv.slice(2);
 const files = globSync('test/**/*.test.ts', { exclude: p => String(p).includes('node_modules') })
   .filter(f => words.length === 0 || words.some(w => f.includes(w)))
   .sort();
+
+const cache = mkdtempSync(join(tmpdir(), 'ndconv-test-'));
 
 let passed = 0;
 let failed = 0;
@@ -18,6 +22,7 @@ async function runFile(file: string): Promise<void> {
   const { code, output } = await new Promise<{ code: number | null; output: string }>(done => {
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', file], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NDCONV_CACHE: cache },
     });
     let output = '';
     const timer = setTimeout(() => child.kill('SIGKILL'), 600_000);
@@ -52,5 +57,6 @@ const worker = async () => {
   for (let file = queue.shift(); file; file = queue.shift()) await runFile(file);
 };
 await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, worker));
+rmSync(cache, { recursive: true, force: true });
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 || files.length === 0 ? 1 : 0;
