@@ -42,7 +42,10 @@ export const each = <T>(count: number, of: (i: number) => T): T[] =>
 
 let labels = 0;
 
-/** Runs `body` while the local counts from its value up to `end` (unsigned) in steps; the body may use the local. */
+/**
+ * Runs `body` while the local counts from its value up to `end` (unsigned) in steps; the body may use the local, and counts
+ * itself where the step is 0.
+ */
 export function loopUpTo(name: string, end: string, body: string, step = 1): string {
   const label = `l${labels++}`;
   return `(block $b${label} (loop $${label} (br_if $b${label} (i32.ge_u ${get(name)} ${end})) ${body} ${bump(name, step)} (br $${label})))`;

@@ -1,5 +1,6 @@
-// gather where nothing happens but that the last two dimensions change places: squares of 16 × 16, transposed four by four
-// in registers. Copies at a stride (wasm-copies.ts) would fetch a line of the cache for every element of a large matrix.
+// gather where nothing happens but that the last two dimensions change places: squares of 16 × 16, transposed four by
+// four in registers. Copies at a stride (wasm-copies.ts) would fetch a line of the cache for every element of a large
+// matrix.
 
 import { channelsOf, product } from '../../src/tensor/layout.ts';
 import type { KernelCall } from '../kernel.ts';

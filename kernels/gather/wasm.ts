@@ -1,6 +1,6 @@
-// gather as table-driven copies and weighted sums, in one of four forms: transposed matrices; rows of copies, where every
-// output element has at most one source with weight 1; rows of weighted sums, where the innermost two dimensions stay in place; and a list of
-// terms per position for the rest. Terms are summed in a fixed order.
+// gather as table-driven copies and weighted sums, in one of four forms: transposed matrices; rows of copies, where
+// every output element has at most one source with weight 1; rows of weighted sums, where the innermost two dimensions
+// stay in place; and a list of terms per position for the rest. Terms are summed in a fixed order.
 
 import { channelsOf } from '../../src/tensor/layout.ts';
 import type { KernelCall } from '../kernel.ts';

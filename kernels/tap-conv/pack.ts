@@ -29,7 +29,10 @@ export interface Packing {
 /** Vectors that `pack` uses. */
 export const PACK_VECTORS = each(4, i => [`x${i}`, `y${i}`]).flat();
 
-/** Body of phase 0: weights into `[group][block][tap][c][block]`, bias into `[group][block][block]`, zeros where channels end. */
+/**
+ * Body of phase 0: weights into `[group][block][tap][c][block]`, bias into `[group][block][block]`, zeros where channels
+ * end.
+ */
 export function pack(kernel: TapConv, { C, K, depth, width, block, blocks, taps, biasAt }: Packing): string {
   const stored = kernel.flip ? `(i32.sub ${i32(taps - 1)} ${get('t')})` : get('t');
   const channel = plus(times(get('b'), i32(block)), get('j'));
@@ -51,7 +54,7 @@ export function pack(kernel: TapConv, { C, K, depth, width, block, blocks, taps,
     block,
     `${set('k', channel)} (f32.store ${get('d')} ${value(address)}) ${bump('d', 4)}`,
   );
-  // Full blocks by vectors, where weights are not transposed row by row, else four channels by four.
+  // Full blocks by vectors: row by row, or four channels by four where they are transposed.
   const vectors = block / 4;
   const rows = kernel.transpose ? 4 : 1;
   const fours = kernel.transpose

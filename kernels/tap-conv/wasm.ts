@@ -3,8 +3,9 @@
 // Weights are packed `[group][block of channels][tap][c][block]` once; a tile of `cells` × `vectors` sums stays in
 // registers while the taps and input channels stream by: per tap and channel, load the weight vectors, splat one input
 // per cell, multiply and add. Chunks of about 96 cells pass through all weight blocks before moving on, so that the
-// input stays in the first cache; threads share the chunks, or the blocks of weights where chunks are few. Depthwise convolutions take the same walk with blocks of channels on both sides: per
-// tap, a vector of inputs times a vector of weights.
+// input stays in the first cache; threads share the chunks, or the blocks of weights where chunks are few. Depthwise
+// convolutions take the same walk with blocks of channels on both sides: per tap, a vector of inputs times a vector of
+// weights.
 
 import { channelsOf, type Layout, product } from '../../src/tensor/layout.ts';
 import type { KernelCall } from '../kernel.ts';
@@ -43,7 +44,7 @@ export interface Epilogue {
   readonly inPlace: boolean;
 }
 
-/** Whether a convolution can have an epilogue: cell by cell, one tap. */
+/** Whether a convolution can have an epilogue: cell by cell, one tap, and too many channels out for dot products. */
 export const takesEpilogue = ({ kernel, output }: KernelCall): boolean => {
   const { kernelShape, strides, inputDilations, padLow, groups } = kernel as TapConv;
   const plain = [...kernelShape, ...strides, ...inputDilations, groups].every(n => n === 1);
@@ -166,8 +167,10 @@ export function renderTapConv(call: KernelCall, target: WasmTarget, epilogue?: E
     const least = (a: string, b: string) => `(select ${a} ${b} (i32.lt_u ${a} ${b}))`;
     const text = `${share('piece', 'last', count * slices)}
       ${set('ta', plus(get('table1'), i32(tapStart * 8)))} ${set('tn', i32(walk.taps.length / 2))}
-      (block $none${start} (loop $slices${start} (br_if $none${start} (i32.ge_u ${get('piece')} ${get('last')}))
-        ${set('slice', `(i32.div_u ${get('piece')} ${i32(Math.max(1, count))})`)}
+      ${loopUpTo(
+        'piece',
+        get('last'),
+        `${set('slice', `(i32.div_u ${get('piece')} ${i32(Math.max(1, count))})`)}
         ${set('i', plus(`(i32.sub ${get('piece')} ${times(get('slice'), i32(count))})`, i32(start)))}
         ${set('to', `(i32.sub ${get('last')} ${times(get('slice'), i32(count))})`)}
         ${set('to', plus(least(get('to'), i32(count)), i32(start)))}
@@ -194,8 +197,9 @@ export function renderTapConv(call: KernelCall, target: WasmTarget, epilogue?: E
             )}`,
           )}`,
           together,
-        )}
-        (br $slices${start})))`;
+        )}`,
+        0,
+      )}`;
     start += count;
     tapStart += walk.taps.length / 2;
     return text;

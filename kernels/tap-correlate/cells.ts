@@ -19,7 +19,7 @@ const MAX_SCRATCH = 32 * 1024 * 1024;
 export const PACKED = 64;
 /** Cells of a packed block, as many as there is room for. */
 const PACKED_CELLS = { most: 256, least: 64, bytes: 2e6 };
-/** Cells of A that a packed block may hold for each that is summed over: margins, and what strides pass over, are copied too. */
+/** Cells of A that a packed block may hold for each summed over: margins, and what strides pass over, are copied too. */
 const WASTE = 3;
 
 /** Where blocks of A and B are put aside. */
@@ -45,10 +45,10 @@ export interface Cells {
 export function packedCells(call: KernelCall, bytes: number): (Cells & { packing: Packing }) | undefined {
   const { kernelShape, dilations } = call.kernel as TapCorrelate;
   const [cellA, cellB] = call.inputs.map(layout => channelsOf(layout) * 4);
-  const { runs, steps, parts, lengths } = cutInto(call, bytes);
+  const { runs, steps, parts, longest } = cutInto(call, bytes);
   const { most, least, bytes: room } = PACKED_CELLS;
   const cells = Math.max(least, Math.min(most, Math.floor(room / (cellA + cellB))));
-  const block = Math.max(1, Math.floor(cells / lengths));
+  const block = Math.max(1, Math.floor(cells / longest));
   const pitches = pitchesOf(call.inputs[0]);
   const lastTap = kernelShape.reduce((sum, k, d) => sum + (k - 1) * dilations[d] * pitches[d + 1], 0);
   const packed = runs.slice();
@@ -67,7 +67,7 @@ export function packedCells(call: KernelCall, bytes: number): (Cells & { packing
         for (const [r, start] of starts.entries()) packed[3 * (first + r) + t] = (start - low) * PACKED;
       });
     }
-  if (held[0] > WASTE * block * lengths) return undefined;
+  if (held[0] > WASTE * block * longest) return undefined;
   return {
     runs: packed,
     steps: [(steps[0] / cellA) * PACKED, (steps[1] / cellB) * PACKED],
@@ -80,17 +80,17 @@ export function packedCells(call: KernelCall, bytes: number): (Cells & { packing
 /** For a result of so many bytes, of which each part needs a copy. */
 export function cellsOf(call: KernelCall, bytes: number): Cells {
   const { symmetric } = call.kernel as TapCorrelate;
-  const { lengths, ...cells } = cutInto(call, bytes);
+  const { longest, ...cells } = cutInto(call, bytes);
   const [cellA, cellB] = call.inputs.map(layout => channelsOf(layout) * 4);
   const cell = symmetric ? cellA : cellA + cellB;
-  return { ...cells, block: Math.max(1, Math.floor(BLOCK / (cell * lengths))) };
+  return { ...cells, block: Math.max(1, Math.floor(BLOCK / (cell * longest))) };
 }
 
 // Runs and parts, and the longest run.
 function cutInto(
   { kernel, inputs: [a, b] }: KernelCall,
   bytes: number,
-): Omit<Cells, 'block'> & { lengths: number } {
+): Omit<Cells, 'block'> & { longest: number } {
   const { padLow, strides } = kernel as TapCorrelate;
   const [pa, pb] = [pitchesOf(a), pitchesOf(b)];
   const [cellA, cellB] = [channelsOf(a) * 4, channelsOf(b) * 4];
@@ -125,6 +125,6 @@ function cutInto(
     runs: Int32Array.from(runs),
     steps: [stepA, stepB],
     parts: Int32Array.from({ length: parts + 1 }, (_, p) => Math.floor((p * count) / parts)),
-    lengths: longest,
+    longest,
   };
 }

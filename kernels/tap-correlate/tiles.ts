@@ -34,7 +34,7 @@ export interface Tile {
   readonly shape: number;
 }
 
-/** Columns that pass over rows together in packed blocks: B of so many stays in the second cache, A of a tile in the first. */
+/** Columns that pass over rows together in packed blocks: B of so many stays in the second cache, A in the first. */
 const COLUMNS = 128;
 
 /**

@@ -1,16 +1,16 @@
-// tap-correlate as register-blocked SIMD: a tile of the result stays in registers while cells stream by (tiles.ts). Cells
-// are cut into a fixed number of parts (cells.ts); each part sums into its own copy of the result in scratch, and a second
-// phase adds the parts in order and in double precision, so that threads do not change the result. Within a part all tiles
-// pass over a block of cells that stays in the cache, going on from the sums of the block before. Blocks of many channels are
-// put aside first, 16 channels of all cells side by side: cells a page apart would share a set of the cache. Copies of the result lie
-// tile by tile, in the order of the tiles. Of a symmetric result one triangle is summed; the second phase mirrors it.
+// tap-correlate as register-blocked SIMD: a tile of the result stays in registers while cells stream by (tiles.ts).
+// Cells are cut into a fixed number of parts (cells.ts); each part sums into its own copy of the result in scratch, and
+// a second phase adds the parts in order and in double precision, so that threads do not change the result. Within a
+// part all tiles pass over a block of cells that stays in the cache, going on from the sums of the block before. Blocks
+// of many channels are put aside first, 16 channels of all cells side by side: cells a page apart would share a set of
+// the cache. Copies of the result lie tile by tile, in the order of the tiles. Of a symmetric result one triangle is
+// summed; the second phase mirrors it.
 
-import { channelsOf, product } from '../../src/tensor/layout.ts';
+import { product } from '../../src/tensor/layout.ts';
 import type { KernelCall } from '../kernel.ts';
 import type { WasmRendering, WasmTarget } from '../wasm.ts';
 import {
   bump,
-  each,
   get,
   i32,
   locals,
@@ -23,7 +23,8 @@ import {
   storeLanes,
   times,
 } from '../wasm-text.ts';
-import { cellsOf, PACKED, packedCells } from './cells.ts';
+import { cellsOf, packedCells } from './cells.ts';
+import { asideOf, UNPACKED } from './pack.ts';
 import type { TapCorrelate } from './spec.ts';
 import { tileFunction, tilesOf } from './tiles.ts';
 
@@ -83,31 +84,13 @@ export function renderTapCorrelate(call: KernelCall, target: WasmTarget): WasmRe
     plus(get('table0'), times(`(i32.load ${plus(get('table2'), times(part, i32(4)))})`, i32(12)));
   const tileOf = (group: string) =>
     plus(get('table1'), times(`(i32.div_u ${times(group, i32(tiles.length))} ${i32(groups)})`, i32(32)));
-  // A packed block; a symmetric result has one tensor for both.
-  const channels = call.inputs.map(channelsOf);
-  const panels = packed?.packing.room.map((cells, t) => Math.ceil(channels[t] / 16) * cells * PACKED) ?? [
-    0, 0,
-  ];
-  const sourceAt = (word: number) =>
-    `(i32.load offset=${4 * word} ${plus(get('table3'), times(`(i32.div_u (i32.sub ${get('f')} ${get('table0')}) ${i32(12)})`, i32(16)))})`;
-  const packs = packed
-    ? ['a', 'b'].map(
-        (name, t) =>
-          `(call $pack_${name} ${plus(get(`input${t}`), sourceAt(2 * t))} ${sourceAt(2 * t + 1)} ${get(name)})`,
-      )
-    : [];
-  const aside = (symmetric ? packs.slice(0, 1) : packs).join(' ');
-  const workspace = symmetric ? panels[0] : panels[0] + panels[1];
-  const own = packed
-    ? `${set('a', plus(get('workspace'), times(get('thread'), i32(workspace))))} ${set('b', symmetric ? get('a') : plus(get('a'), i32(panels[0])))}`
-    : `${set('a', get('input0'))} ${set('b', get('input1'))}`;
-  const packers = packed
-    ? ['a', 'b'].map((name, t) => packFunction(`pack_${name}`, channels[t], packed.packing.room[t]))
-    : [];
+  const { aside, own, functions: packers, workspace } = packed ? asideOf(call, packed.packing) : UNPACKED;
   // Groups of a part that follow each other are one walk over its blocks.
   const sums = `${own} ${share('i', 'to', groups * parts)}
-    (block $over (loop $walks (br_if $over (i32.ge_u ${get('i')} ${get('to')}))
-      ${set('p', `(i32.div_u ${get('i')} ${i32(groups)})`)} ${set('g', `(i32.rem_u ${get('i')} ${i32(groups)})`)}
+    ${loopUpTo(
+      'i',
+      get('to'),
+      `${set('p', `(i32.div_u ${get('i')} ${i32(groups)})`)} ${set('g', `(i32.rem_u ${get('i')} ${i32(groups)})`)}
       ${set('last', plus(get('g'), `(i32.sub ${get('to')} ${get('i')})`))}
       ${set('last', `(select ${get('last')} ${i32(groups)} (i32.lt_u ${get('last')} ${i32(groups)}))`)}
       ${set('i', plus(get('i'), `(i32.sub ${get('last')} ${get('g')})`))}
@@ -121,8 +104,9 @@ export function renderTapCorrelate(call: KernelCall, target: WasmTarget): WasmRe
         ${loopUpTo('u', get('v'), `${set('s', tileAt(3))} ${dispatch}`, 32)}
         ${set('more', i32(1))}`,
         block * 12,
-      )}
-      (br $walks)))`;
+      )}`,
+      0,
+    )}`;
 
   const widths = [...new Set(shapes.map(s => s.lanes))];
   const finish = widths
@@ -149,25 +133,6 @@ export function renderTapCorrelate(call: KernelCall, target: WasmTarget): WasmRe
     workspace,
     phases: direct ? 1 : 2,
   };
-}
-
-// A function `$name (s, n, d)`: copies n cells of so many channels to `[16 channels][cell]` with room for so many cells. A few
-// cells at a time, so that reading and writing go on in few pages; what lies behind the channels is copied and never read.
-function packFunction(name: string, channels: number, room: number): string {
-  const cell = (u: number) =>
-    [0, 16, 32, 48]
-      .map(
-        v =>
-          `(v128.store offset=${u * PACKED + v} ${get('q')} (v128.load offset=${u * channels * 4 + v} align=4 ${get('p')}))`,
-      )
-      .join(' ');
-  const cells = (count: number) =>
-    `${set('p', get('s'))} ${set('q', get('d'))}
-    ${loop('g', Math.ceil(channels / 16), `${each(count, cell).join('\n')} ${bump('p', PACKED)} ${bump('q', room * PACKED)}`)}
-    ${bump('s', count * channels * 4)} ${bump('d', count * PACKED)} ${bump('n', -count)}`;
-  return `(func $${name} (param $s i32) (param $n i32) (param $d i32) ${locals('i32', 'p', 'q', 'g')}
-    (block $few (loop $many (br_if $few (i32.lt_s ${get('n')} ${i32(8)})) ${cells(8)} (br $many)))
-    (block $none (loop $one (br_if $none (i32.eqz ${get('n')})) ${cells(1)} (br $one))))`;
 }
 
 // A function `$finish (s, d, m, rows)`: adds the parts of a tile, `bytes` apart, the first at `s`, in double precision, and

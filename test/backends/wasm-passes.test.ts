@@ -210,7 +210,7 @@ tape('passes: a convolution of one tap and the map behind it', async t => {
   }
 });
 
-/** Asserts that calls of these labels are one pass, and that results are the reference's, on any number of threads the same. */
+/** Asserts that calls of these labels are one pass, and results the reference's, the same on any number of threads. */
 async function agree(
   t: Test,
   name: string,

@@ -1,5 +1,5 @@
-// tap-conv on the wasm backend: random shapes of every rank against the reference, and threads that change no bit; and its
-// direct rendering for every kind of engine, in memory full of garbage.
+// tap-conv on the wasm backend: random shapes of every rank against the reference, and threads that change no bit; and
+// its direct rendering for every kind of engine, in memory full of garbage.
 
 import tape from 'tape';
 import { marginsOf, type TapConv } from '../../kernels/tap-conv/spec.ts';

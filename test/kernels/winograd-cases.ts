@@ -4,7 +4,7 @@
 import fc from 'fast-check';
 import { LARGEST } from '../../kernels/tap-conv/winograd/transforms.ts';
 
-/** A random dimension: taps and how they are cut, sizes and padding; with a `stride` or, if there may be, an input dilation. */
+/** A random dimension: taps and how they are cut, sizes and padding, a stride or, where there may be, an input dilation. */
 export const dimension = (most: number, dilated: boolean) =>
   fc
     .record({

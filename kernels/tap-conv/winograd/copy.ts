@@ -4,49 +4,39 @@
 import { bump, get, i32, locals, set, times } from '../../wasm-text.ts';
 import { type Dimension, stridesOf } from './geometry.ts';
 
-/** Which cells of a block: those it reads, or those of the output. */
-export type Which = 'in' | 'out';
-
-/** A function `$name (tensor, box, row)` that copies `bytes` of every cell there is to a box of zeros, `cell` bytes a cell. */
-export function copyToBox(
-  name: string,
-  dimensions: readonly Dimension[],
-  which: Which,
-  bytes: number,
-  cell: number,
-): string {
-  const { sides, size } = boxOf(dimensions, which, cell);
-  return copyBox(
-    name,
-    sides.map(({ word, pitch, box }) => ({ word, source: pitch, target: box })),
-    bytes,
-    size,
-  );
+export interface BoxCopy {
+  readonly name: string;
+  /** The cells that a block reads, or those of its output. */
+  readonly which: 'in' | 'out';
+  /** Bytes of a cell that are copied, and of one in the box. */
+  readonly bytes: number;
+  readonly cell: number;
 }
 
-/** A function `$name (box, tensor, row)` that copies `bytes` of every cell there is from a box. */
-export function copyFromBox(
-  name: string,
-  dimensions: readonly Dimension[],
-  which: Which,
-  bytes: number,
-  cell: number,
-): string {
-  const { sides } = boxOf(dimensions, which, cell);
-  return copyBox(
-    name,
-    sides.map(({ word, pitch, box }) => ({ word, source: box, target: pitch })),
-    bytes,
-  );
-}
+/** A function `$name (tensor, box, row)` that copies every cell there is to a box of zeros. */
+export const copyToBox = (dimensions: readonly Dimension[], copy: BoxCopy): string => {
+  const { sides, size } = boxOf(dimensions, copy);
+  return copyBox(copy, sides, size);
+};
 
-function boxOf(dimensions: readonly Dimension[], which: Which, cell: number) {
-  const cells = dimensions.map(d => (which === 'in' ? d.cellsIn : d.cellsOut));
+/** A function `$name (box, tensor, row)` that copies every cell there is from a box. */
+export const copyFromBox = (dimensions: readonly Dimension[], copy: BoxCopy): string => {
+  const { sides } = boxOf(dimensions, copy);
+  return copyBox(
+    copy,
+    sides.map(({ word, source, target }) => ({ word, source: target, target: source })),
+  );
+};
+
+// From the tensor to the box, and bytes of the box.
+function boxOf(dimensions: readonly Dimension[], { which, cell }: BoxCopy): { sides: Side[]; size: number } {
+  const inner = which === 'in';
+  const cells = dimensions.map(d => (inner ? d.cellsIn : d.cellsOut));
   const strides = stridesOf(cells, cell);
   const sides = dimensions.map((d, a) => ({
-    word: 4 + a + (which === 'in' ? 0 : dimensions.length),
-    pitch: which === 'in' ? d.pitchIn : d.pitchOut,
-    box: strides[a],
+    word: 4 + a + (inner ? 0 : dimensions.length),
+    source: inner ? d.pitchIn : d.pitchOut,
+    target: strides[a],
   }));
   return { sides, size: cells[0] * strides[0] };
 }
@@ -61,7 +51,7 @@ interface Side {
 }
 
 // A function `$name (source, target, row)`; `clear` bytes of the target are filled with zeros first.
-function copyBox(name: string, sides: readonly Side[], cellBytes: number, clear = 0): string {
+function copyBox({ name, bytes: cellBytes }: BoxCopy, sides: readonly Side[], clear = 0): string {
   const inner = sides.at(-1)!;
   const there = (side: Side) => `(i32.load offset=${side.word * 4} ${get('row')})`;
   const contiguous = inner.source === cellBytes && inner.target === cellBytes;

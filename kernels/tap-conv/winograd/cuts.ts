@@ -7,7 +7,7 @@ import type { KernelCall } from '../../kernel.ts';
 import type { WasmTarget } from '../../wasm.ts';
 import type { TapConv } from '../spec.ts';
 import type { Choice } from './geometry.ts';
-import { type Axis, extentOf, mostTaps, phasesFit } from './phases.ts';
+import { extentOf, mostTaps, phasesFit, type Sizes } from './phases.ts';
 import { LARGEST } from './transforms.ts';
 
 /** Outputs per tile that are tried along a dimension with all its taps, and with segments of as many taps. */
@@ -34,9 +34,6 @@ export function tapsFit(taps: Taps, output: readonly number[]): boolean {
   );
 }
 
-/** One dimension of a convolution but its padding. */
-type Sizes = Omit<Axis, 'padLow'>;
-
 /** The dimensions of a convolution, batch first. */
 export const axesOf = ({ kernelShape, strides, inputDilations }: Taps): Sizes[] => [
   { k: 1, stride: 1, inputDilation: 1 },
@@ -58,8 +55,8 @@ const cellsOf = ({ kernel, output }: KernelCall): number[] =>
 export type Tile = Omit<Choice, 'block'>;
 
 /**
- * All combinations of tiles whose expected error, for sums of so many terms, is within bounds, small ones first; the batch's
- * comes first and is 1.
+ * All combinations of tiles whose expected error, for sums of so many terms, is within bounds, small ones first; the
+ * batch's comes first and is 1.
  */
 export function tilesFor(taps: Taps, terms: number): Tile[] {
   let found = [{ tile: [] as number[], taps: [] as number[], error: 1e-7 * terms ** 0.25 }];
@@ -101,7 +98,9 @@ export function blocksFor(call: KernelCall, { tile }: Tile): number[][] {
   return found.filter((block, i) => i === 0 || block.some((b, a) => b !== found[i - 1][a]));
 }
 
-/** A choice for people: `Winograd F(4, 3)×F(4, 3), blocks of 1×5×6 tiles`; `F(4, 3 / 2)` is of stride or input dilation 2. */
+/**
+ * A choice for people: `Winograd F(4, 3)×F(4, 3), blocks of 1×5×6 tiles`; `F(4, 3 / 2)` is of stride or input dilation 2.
+ */
 export function methodOf(taps: Taps, choice: Choice): string {
   const along = axesOf(taps).map(({ stride, inputDilation }, a) => {
     const parts = stride * inputDilation;
@@ -114,7 +113,7 @@ export function methodOf(taps: Taps, choice: Choice): string {
 
 /** What of a block is counted. */
 export interface Cut {
-  /** Per dimension: points, inputs and outputs of a tile, and inputs from a tile to the next; tiles transformed, and wanted. */
+  /** Per dimension what a tile extends over, the tiles transformed and those wanted. */
   readonly axes: readonly (ReturnType<typeof extentOf> & { grid: number; block: number })[];
   /** Points of a tile, segments of the kernel, and blocks, in all. */
   readonly points: number;
@@ -140,8 +139,8 @@ export function cutOf(call: KernelCall, { tile, taps, block }: Choice): Cut {
 }
 
 /**
- * Vectors that the maps of a block move, of an input and an output of so many vectors a cell; those of many points count for
- * more, for each point lies on a page of its own.
+ * Vectors that the maps of a block move, of an input and an output of so many vectors a cell; those of many points
+ * count for more, for each point lies on a page of its own.
  */
 export function movesOf({ axes, points }: Cut, depth: number, width: number): number {
   const cellsIn = axes.map(({ grid, step, inputs }) => (grid - 1) * step + inputs);

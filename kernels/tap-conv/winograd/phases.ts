@@ -5,12 +5,16 @@
 
 import { type Transform, transformOf } from './transforms.ts';
 
-/** One dimension of a convolution. */
-export interface Axis {
+/** One dimension of a convolution but its padding. */
+export interface Sizes {
   readonly k: number;
   /** One of the two is 1. */
   readonly stride: number;
   readonly inputDilation: number;
+}
+
+/** One dimension of a convolution. */
+export interface Axis extends Sizes {
   readonly padLow: number;
 }
 
@@ -20,14 +24,17 @@ export interface Phased extends Omit<Transform, 'm' | 'unit'> {
   readonly outputs: number;
   /** Inputs from a tile to the next. */
   readonly step: number;
-  /** Input that the first output of a tile begins with, in relation to that tile's share of the inputs. */
+  /** The first input of the first tile: minus the padding, in inputs that are not dilated. */
   readonly low: number;
   /** Points whose values, all 1, A takes to outputs of 1. */
   readonly units: readonly number[];
 }
 
-/** Points, inputs and outputs of a tile, and inputs to the next, without the matrices. */
-export function extentOf(m: number, { k, stride, inputDilation }: Omit<Axis, 'padLow'>) {
+/**
+ * Points, inputs and outputs of a tile, and inputs to the next, without the matrices; of inputs there may be one more, by
+ * where the padding puts the parts.
+ */
+export function extentOf(m: number, { k, stride, inputDilation }: Sizes) {
   return {
     points: stride * inputDilation * (m - 1) + k,
     inputs: stride * (m - 1) + Math.ceil(k / inputDilation),
@@ -37,11 +44,11 @@ export function extentOf(m: number, { k, stride, inputDilation }: Omit<Axis, 'pa
 }
 
 /** Taps of the largest part. */
-export const mostTaps = ({ k, stride, inputDilation }: Omit<Axis, 'padLow'>): number =>
+export const mostTaps = ({ k, stride, inputDilation }: Sizes): number =>
   Math.ceil(k / (stride * inputDilation));
 
 /** Whether there is a transform that saves anything: some part has more than one tap, and none is without. */
-export const phasesFit = (axis: Omit<Axis, 'padLow'>): boolean =>
+export const phasesFit = (axis: Sizes): boolean =>
   (axis.stride === 1 || axis.inputDilation === 1) && axis.k > axis.stride * axis.inputDilation;
 
 /** `m` outputs of every part at a time. Throws where a part needs more points than there are. */

@@ -1,8 +1,8 @@
-// Whether Winograd pays for a convolution, and with which tiles and blocks: tiles of several sizes per dimension
-// whose error is small enough, with blocks of several sizes, are priced by counting what they do (vector products,
-// vectors moved by the maps, bytes of weights and of a block's points that leave the caches), and so is the direct
-// kernel. The prices are nanoseconds fitted to some 600 measured renderings of ranks 1 to 4 on one core at 3.5 GHz;
-// only their ratios matter.
+// Whether Winograd pays for a convolution, and with which tiles and blocks: those there are (cuts.ts) are priced by
+// counting what they do (vector products, vectors moved by the maps, bytes of weights and of a block's points that leave
+// the caches), and so is the direct kernel. The prices are nanoseconds fitted to measured renderings of ranks 1 to 4 on one
+// core: some 600 on an AMD EPYC at 3.5 GHz, and those of memory also to an Intel Xeon with a slow last cache; only their
+// ratios matter.
 
 import { channelsOf, product } from '../../../src/tensor/layout.ts';
 import type { KernelCall } from '../../kernel.ts';
@@ -115,7 +115,7 @@ function forwardOf(call: KernelCall, { wide }: WasmTarget): KernelCall | undefin
   };
 }
 
-// The fastest tiles, with the best blocks of one thread for them; none where long kernels have no part that is short enough.
+// The fastest tiles, with the best blocks of one thread for them; none where no part of a long kernel is short enough.
 function fastestTiles(call: KernelCall, target: WasmTarget, constant: boolean): PricedChoice | undefined {
   const kernel = call.kernel as TapConv;
   const original = 4 * product(kernel.kernelShape) * channelsOf(call.inputs[0]) * channelsOf(call.output);

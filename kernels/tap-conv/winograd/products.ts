@@ -122,8 +122,8 @@ export function productsOf(
 /** Blocks of weights transposed at a time, of so many: pages of memory are read as a whole. */
 export const turnedBlocks = (blocks: number): number => [4, 2, 1].find(n => blocks % n === 0)!;
 
-// A function `$turn (s, t)`: transposes rows of `together` squares of block × block weights, `count` rows `step` bytes apart,
-// to `t`, where the squares of a column follow one another; four by four in registers.
+// A function `$turn (s, t)`: transposes rows of `together` squares of block × block weights, `count` rows `step` bytes
+// apart, to `t`, where the squares of a column follow one another; four by four in registers.
 function turn(block: number, together: number, count: number, step: number): string {
   const row = block * 4;
   const text: string[] = [];

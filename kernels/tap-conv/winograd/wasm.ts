@@ -144,8 +144,8 @@ export function renderWinograd(call: KernelCall, target: WasmTarget, choice: Cho
     return either(word(3), copied, straightOut && callMap(maps.toOutput.name, from, get('to')));
   });
   const copies = [
-    copyToBox('copy_in', dimensions, 'in', C * 4, cellIn),
-    copyFromBox('copy_out', dimensions, 'out', Math.min(K, slice) * 4, cellOut),
+    copyToBox(dimensions, { name: 'copy_in', which: 'in', bytes: C * 4, cell: cellIn }),
+    copyFromBox(dimensions, { name: 'copy_out', which: 'out', bytes: Math.min(K, slice) * 4, cell: cellOut }),
   ];
 
   const runs = marginRuns(call.output);

@@ -89,8 +89,8 @@ export function renderWinograd(
     ),
   ];
   const copies = [
-    copyToBox('copy_a', dimensions, 'in', C * 4, cellIn),
-    copyToBox('copy_b', dimensions, 'out', Math.min(K, slice) * 4, cellOut),
+    copyToBox(dimensions, { name: 'copy_a', which: 'in', bytes: C * 4, cell: cellIn }),
+    copyToBox(dimensions, { name: 'copy_b', which: 'out', bytes: Math.min(K, slice) * 4, cell: cellOut }),
   ];
 
   // The maps of a tensor alternate between area 1 and its own, and end in its own: 0 for V, 2 for D.

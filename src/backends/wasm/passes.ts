@@ -1,7 +1,8 @@
-// Neighbouring calls of a plan that run as one kernel, so that memory is passed over once: maps of the same shape of which
-// one reads what another reads or writes (the moments of an optimiser and the step they lead to), a maximum with its places,
-// and a convolution of one tap with the map that alone reads it (the gradient of a Gram matrix, added to another, masked). The plan stays as it is: the calls could run one after the other, and on gpu.js, where a kernel has one output,
-// they do.
+// Neighbouring calls of a plan that run as one kernel, so that memory is passed over once: maps of the same shape of
+// which one reads what another reads or writes (the moments of an optimiser and the step they lead to), a maximum with
+// its places, and a convolution of one tap with the map that alone reads it (the gradient of a Gram matrix, added to
+// another, masked). The plan stays as it is: the calls could run one after the other, and on gpu.js, where a kernel has
+// one output, they do.
 
 import { substitute } from '../../../kernels/map/expr.ts';
 import type { MapKernel } from '../../../kernels/map/spec.ts';
@@ -35,7 +36,7 @@ export function passesOf(plan: ProgramPlan): Pass[] {
   for (let c = 0; c < calls.length; c += passes.at(-1)!.calls.length)
     passes.push(
       mapsFrom(plan, c) ??
-        mappedFrom(plan, c) ??
+        epilogueFrom(plan, c) ??
         maximaFrom(plan, c) ?? {
           calls: [calls[c]],
           outputs: [calls[c].output],
@@ -68,7 +69,7 @@ function maximaFrom(plan: ProgramPlan, c: number): Pass | undefined {
 }
 
 // A convolution and, right behind it, the map that alone reads it.
-function mappedFrom(plan: ProgramPlan, c: number): Pass | undefined {
+function epilogueFrom(plan: ProgramPlan, c: number): Pass | undefined {
   const [first, map] = plan.calls.slice(c, c + 2);
   const { call, inputs, output: sum } = first;
   if (call.kernel.family !== 'tap-conv' || map?.call.kernel.family !== 'map' || !takesEpilogue(call))
