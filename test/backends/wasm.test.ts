@@ -6,6 +6,7 @@ import { explainTapConv } from '../../kernels/tap-conv/render.ts';
 import { explainTapCorrelate } from '../../kernels/tap-correlate/render.ts';
 import type { ProgramPlan } from '../../src/backends/backend.ts';
 import { createWasmBackend } from '../../src/backends/wasm/backend.ts';
+import { passesOf } from '../../src/backends/wasm/passes.ts';
 import { planCall, selfCheck } from '../../src/backends/wasm/self-check.ts';
 import { NdconvError } from '../../src/errors.ts';
 import { layoutOf } from '../../src/tensor/layout.ts';
@@ -47,11 +48,21 @@ function methodOf({ calls, tensors }: ProgramPlan): string {
 tape('wasm backend: the self-check accepts its kernels and notices wrong ones', async t => {
   const backend = await createWasmBackend({ threads: 1 });
   const methods: string[] = [];
+  const kernels: number[] = [];
   const accepted = await selfCheck((plan, winograd) => {
     if (winograd) methods.push(methodOf(plan));
+    kernels.push(passesOf(plan).length);
     return backend.compile(plan);
   });
   t.ok(accepted, 'accepted');
+  t.ok(
+    kernels.every(n => n === 1),
+    'each is one kernel',
+  );
+  t.ok(
+    methods.some(m => / \/ 2/.test(m)),
+    'one with strides',
+  );
   t.ok(methods.length > 0 && methods.every(m => /^Winograd/.test(m)), methods.join('; '));
   const wrong = async (plan: ProgramPlan) => {
     const executable = await backend.compile(plan);

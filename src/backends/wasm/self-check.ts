@@ -2,6 +2,7 @@
 // before results of kernels compiled in an experimental mode of the engine are trusted.
 
 import type { Kernel } from '../../../kernels/kernel.ts';
+import type { MapKernel } from '../../../kernels/map/spec.ts';
 import { runReference } from '../../../kernels/reference.ts';
 import * as tapConv from '../../../kernels/tap-conv/spec.ts';
 import * as tapCorrelate from '../../../kernels/tap-correlate/spec.ts';
@@ -43,6 +44,20 @@ export function planCall(
   };
 }
 
+// The same program with a map of its result and its first input behind it, which runs as one kernel with the call.
+function withMap(plan: ProgramPlan, kernel: MapKernel): ProgramPlan {
+  const sum = plan.tensors.length - 1;
+  const { layout, offset } = plan.tensors[sum];
+  const output = { layout, offset: plan.bytes, role: 'output' as const, label: 'mapped' };
+  const call = { kernel, inputs: [layout, plan.tensors[0].layout], output: layout };
+  return {
+    ...plan,
+    tensors: [...plan.tensors.slice(0, -1), { layout, offset, role: 'temporary', label: 'sum' }, output],
+    calls: [...plan.calls, { call, inputs: [sum, 0], output: sum + 1, label: 'map' }],
+    bytes: 2 * plan.bytes,
+  };
+}
+
 /**
  * Whether programs compiled by `compile` compute what the reference does; false as well where they fail. It is told
  * where Winograd's convolution is allowed: in cases where it is fast.
@@ -51,14 +66,18 @@ export async function selfCheck(
   compile: (plan: ProgramPlan, winograd: boolean) => Promise<Executable>,
 ): Promise<boolean> {
   const random = createRandom(1, 'self-check');
-  for (const { kernel, shapes, output, winograd = false } of cases()) {
+  for (const { kernel, shapes, output, winograd = false, behind } of cases()) {
     const inputs = shapes.map((shape): Packed => {
       const data = new Float32Array(product(shape));
       for (let i = 0; i < data.length; i++) data[i] = random.uniform() - 0.5;
       return { shape, data };
     });
-    const wanted = runReference(kernel, inputs, output);
-    const plan = planCall(kernel, shapes, output);
+    const alone = runReference(kernel, inputs, output);
+    const wanted = behind
+      ? runReference(behind, [{ shape: output, data: Float32Array.from(alone) }, inputs[0]], output)
+      : alone;
+    const call = planCall(kernel, shapes, output);
+    const plan = behind ? withMap(call, behind) : call;
     const frozen = plan.tensors.map((t, i) =>
       kernel.family === 'tap-conv' && i > 0 && i < shapes.length
         ? { ...t, role: 'constant' as const, data: inputs[i].data }
@@ -68,7 +87,7 @@ export async function selfCheck(
     for (const [i, { role }] of frozen.entries())
       if (role === 'input') await executable.write(i, inputs[i].data);
     await executable.run();
-    const got = await executable.read(shapes.length);
+    const got = await executable.read(plan.tensors.length - 1);
     await executable.dispose();
     const scale = wanted.reduce((a, v) => Math.max(a, Math.abs(v)), 0);
     const most = scale * (winograd ? WINOGRAD_TOLERANCE : TOLERANCE);
@@ -88,6 +107,7 @@ interface Case {
   shapes: number[][];
   output: number[];
   winograd?: boolean;
+  behind?: MapKernel;
 }
 
 function cases(): Case[] {
@@ -132,25 +152,47 @@ function cases(): Case[] {
       output: w,
     });
   }
-  return [...found, ...winogradCases(), ...longCorrelations()];
+  const plain = {
+    kernelShape: [1],
+    strides: [1],
+    dilations: [1],
+    padLow: [0],
+    inputDilations: [1],
+    groups: 1,
+    flip: false,
+    transpose: false,
+  };
+  const mapped: Case = {
+    kernel: { family: 'tap-conv', ...plain, bias: true, activation: 'none' },
+    shapes: [[1, 17, 20], [1, 20, 20], [20]],
+    output: [1, 17, 20],
+    behind: { family: 'map', expr: ['mul', 'x0', ['step', 'x1']] },
+  };
+  const transposed: Case = {
+    kernel: { family: 'gather', concatAxis: 0, permutation: [0, 2, 1], maps: [null, null, null] },
+    shapes: [[1, 37, 35]],
+    output: [1, 35, 37],
+  };
+  return [...found, mapped, transposed, ...winogradCases(), ...longCorrelations()];
 }
 
-// Maps of several sizes, segments, blocks that end outside, channels that fill vectors or do not, and a gradient that
-// shares the weights of its convolution.
+// Maps of several sizes, segments, blocks that end outside, channels that fill vectors or do not, strides, and a gradient
+// that shares the weights of its convolution.
 const winogradCases = (): Case[] =>
   [
     { size: [20, 21], taps: 3, channels: 16, filters: 24 },
     { size: [15, 18], taps: 3, channels: 15, filters: 23 },
     { size: [6, 7, 8], taps: 3, channels: 16, filters: 16 },
     { size: [110], taps: 9, channels: 16, filters: 16 },
+    { size: [300], taps: 9, channels: 32, filters: 32, stride: 2 },
     { size: [8, 4], taps: 3, channels: 256, filters: 256, gradient: true },
-  ].map(({ size, taps, channels, filters, gradient = false }) => {
+  ].map(({ size, taps, channels, filters, stride = 1, gradient = false }) => {
     const same = (n: number) => size.map(() => n);
     return {
       kernel: {
         family: 'tap-conv',
         kernelShape: same(taps),
-        strides: same(1),
+        strides: same(stride),
         dilations: same(1),
         padLow: same((taps - 1) / 2),
         inputDilations: same(1),
@@ -165,16 +207,17 @@ const winogradCases = (): Case[] =>
         [...same(taps), ...(gradient ? [filters, channels] : [channels, filters])],
         [filters],
       ],
-      output: [1, ...size, filters],
+      output: [1, ...size.map(n => Math.ceil(n / stride)), filters],
       winograd: true,
     };
   });
 
-// Sums over cells or tiles in several parts, with rows of register tiles of two heights, and channels that fill vectors or
-// do not.
+// Sums over cells or tiles in several parts, with rows of register tiles of two heights, channels that fill vectors or do
+// not, and so many that blocks are packed.
 const longCorrelations = (): Case[] =>
   [
     { batch: 1, size: [1100], channels: 13, filters: 23, winograd: false },
+    { batch: 1, size: [60], channels: 67, filters: 256, winograd: false },
     { batch: 2, size: [800], channels: 23, filters: 31, winograd: true },
     { batch: 4, size: [500], channels: 24, filters: 32, winograd: true },
     { batch: 2, size: [48, 48], channels: 7, filters: 8, winograd: true },
