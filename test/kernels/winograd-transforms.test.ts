@@ -1,6 +1,7 @@
 // The matrices of F(m, k) compute correlations, exactly where they can, and map a unit vector to ones.
 
 import tape from 'tape';
+import { extentOf, phasedTransform, phasesFit } from '../../kernels/tap-conv/winograd/phases.ts';
 import { LARGEST, transformOf } from '../../kernels/tap-conv/winograd/transforms.ts';
 
 const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, v, i) => sum + v * b[i], 0);
@@ -44,5 +45,47 @@ tape('winograd transforms: the unit vector that A maps to ones', t => {
       `F(${m}, ${k})`,
     );
   }
+  t.end();
+});
+
+tape('winograd transforms: strides and input dilations', t => {
+  let tried = 0;
+  for (const [stride, inputDilation] of [
+    [1, 1],
+    [2, 1],
+    [3, 1],
+    [1, 2],
+    [1, 3],
+  ])
+    for (const k of [2, 3, 4, 5, 7, 9])
+      for (const padLow of [0, 1, 2, -1])
+        for (const m of [2, 3]) {
+          const axis = { k, stride, inputDilation, padLow };
+          if (!phasesFit(axis) || m + Math.ceil(k / (stride * inputDilation)) - 1 > LARGEST) continue;
+          const { A, B, G, n, inputs, outputs, step, low, units } = phasedTransform(m, axis);
+          const x = Array.from({ length: inputs }, (_, i) => Math.cos(5 * i + k));
+          const weights = Array.from({ length: k }, (_, i) => Math.sin(3 * i + m));
+          const points = G.map((row, j) => dot(row, weights) * dot(B[j], x));
+          // By the definition in taps.ts, the first input of the tile being number `low`.
+          const wanted = Array.from({ length: outputs }, (_, p) =>
+            weights.reduce((sum, w, tap) => {
+              const q = stride * p + tap - padLow;
+              return q % inputDilation ? sum : sum + w * x[q / inputDilation - low];
+            }, 0),
+          );
+          const name = `F(${m}, ${k}), stride ${stride}, input dilation ${inputDilation}, padding ${padLow}`;
+          const worst = Math.max(...A.map((row, i) => Math.abs(dot(row, points) - wanted[i])));
+          if (!(worst < 1e-12)) t.fail(`${name} differs by ${worst}`);
+          const ones = Array.from({ length: n }, (_, p) => Number(units.includes(p)));
+          if (!A.every(row => dot(row, ones) === 1)) t.fail(`${name}: the units do not give ones`);
+          const extent = extentOf(m, axis);
+          t.ok(
+            extent.points === n && extent.outputs === outputs && extent.step === step,
+            `${name} extends as was counted`,
+          );
+          if (![0, 1].includes(inputs - extent.inputs)) t.fail(`${name}: ${inputs} inputs`);
+          tried++;
+        }
+  t.ok(tried > 100, `${tried} transforms`);
   t.end();
 });
